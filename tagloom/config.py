@@ -1,0 +1,234 @@
+"""Settings: frozen classes on one side, `tagloom.toml` on the other. Every key stands here and nowhere else."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tagloom.errors import SettingsError
+
+
+class Section(BaseModel):
+    """One `[table]` of tagloom.toml: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ReadSettings(Section):
+    """How files are read. Empty means: found out from the file."""
+
+    encoding: Literal["", "utf-8", "utf-8-sig", "gb18030"] = Field(
+        "", description="Encoding of CSV, TSV and JSONL files; empty: found out."
+    )
+    list_separator: str = Field(
+        "", max_length=3, description="What separates the entries of a list in one cell; empty: found out."
+    )
+    batch_rows: int = Field(50_000, ge=100, le=1_000_000, description="Rows held in memory at a time during an import.")
+    product_columns: dict[str, str | tuple[str, ...]] = Field(
+        {}, description="Our field = your column (or columns), for products; what is not named is guessed."
+    )
+    max_characters: int = Field(
+        100_000, ge=100, le=4_000_000, description="A longer title or description is cut there, and counted as mended."
+    )
+    event_columns: dict[str, str] = Field(
+        {}, description="Our field = your column, for events; what is not named is guessed."
+    )
+    actions: dict[str, Literal["purchase", "cart", "view", "like", "rate", "search", "post"]] = Field(
+        {}, description="Your word = our action, for words that are not known already."
+    )
+    default_action: Literal["", "purchase", "cart", "view", "like", "rate", "search", "post"] = Field(
+        "",
+        description="Action of events in files without an action column; empty: `rate` with a rating, else an error.",
+    )
+
+
+class TagSettings(Section):
+    """What becomes a tag, and how tags are cleaned."""
+
+    from_attributes: bool = Field(True, description="Also make tags of attributes, as name=value.")
+    from_category: bool = Field(False, description="Also make tags of the category path's steps.")
+    min_support: int = Field(3, ge=1, le=1_000_000, description="A tag on fewer products is dropped.")
+    max_share: float = Field(
+        0.9, gt=0, le=1, description="A tag on a larger share of the products says nothing and is dropped."
+    )
+    max_words: int = Field(5, ge=1, le=100, description="A tag of more words is a sentence and is dropped.")
+    max_characters: int = Field(40, ge=2, le=1_000, description="A longer tag is a sentence and is dropped.")
+    merge_typos: bool = Field(
+        True, description="Merge rare misspellings into the common spelling (always listed in the report)."
+    )
+    parent_confidence: float = Field(
+        0.95, gt=0.5, le=1, description="Share of a tag's products that must carry another for it to be its parent."
+    )
+    synonyms: str = Field("synonyms.txt", description="File in the shop: a line a tag, `name = alias, alias`.")
+    stop_tags: str = Field("stop_tags.txt", description="File in the shop: tags that are never wanted, one a line.")
+
+
+class TextSettings(Section):
+    """How text becomes words and numbers."""
+
+    words: str = Field("words.txt", description="File in the shop: your own words and brands, one a line, never split.")
+    subwords: int = Field(8_000, ge=300, le=100_000, description="Size of the sub-word vocabulary trained on the shop.")
+    vector_size: int = Field(100, ge=8, le=1_024, description="Width of the word vectors trained on the shop.")
+    vector_epochs: int = Field(10, ge=1, le=200, description="Passes over the texts when training word vectors.")
+
+
+class SplitSettings(Section):
+    """How products are divided into train, valid and test."""
+
+    by: Literal["random", "group", "time"] = Field(
+        "group", description="random; group: equal texts stay together; time: by first event."
+    )
+    valid: float = Field(0.1, gt=0, lt=0.5, description="Share for choosing: early stopping, thresholds.")
+    test: float = Field(0.1, gt=0, lt=0.5, description="Share for reporting.")
+    seed: int = Field(0, ge=0, description="Seed of the division.")
+
+
+class TaggerSettings(Section):
+    """The Tagger's model and training."""
+
+    encoder: Literal["linear", "bag", "popular"] = Field(
+        "linear", description="linear: TF-IDF; bag: word vectors; popular: the baseline."
+    )
+    width: int = Field(128, ge=8, le=4_096, description="Width of the bag encoder's vectors.")
+    ngrams: int = Field(2, ge=1, le=5, description="Longest run of words that counts as a feature.")
+    max_features: int = Field(200_000, ge=100, le=10_000_000, description="Most features kept, by document frequency.")
+    min_documents: int = Field(2, ge=1, le=1_000, description="A feature in fewer texts is left out.")
+    max_words: int = Field(2_000, ge=10, le=1_000_000, description="Words read of one text; the rest is ignored.")
+    word_vectors: bool = Field(
+        True, description="Start the bag encoder from the shop's word vectors when there are any."
+    )
+    epochs: int = Field(30, ge=1, le=1_000, description="Most passes over the training data.")
+    patience: int = Field(2, ge=1, le=100, description="Stop after so many passes without a better nDCG@10 on valid.")
+    batch_size: int = Field(256, ge=1, le=65_536, description="Texts in a training step.")
+    learning_rate: float = Field(0.01, gt=0, le=10, description="Step size at the start.")
+    dropout: float = Field(0.2, ge=0, lt=1, description="Share of the features hidden at each step.")
+    seed: int = Field(0, ge=0, description="Seed of initial weights and order.")
+
+
+class Settings(Section):
+    """All of tagloom.toml."""
+
+    read: ReadSettings = Field(ReadSettings(), description="How files are read.")
+    tags: TagSettings = Field(TagSettings(), description="What becomes a tag, and how tags are cleaned.")
+    text: TextSettings = Field(TextSettings(), description="How text becomes words and numbers.")
+    split: SplitSettings = Field(SplitSettings(), description="How products are divided.")
+    tagger: TaggerSettings = Field(TaggerSettings(), description="The Tagger's model and training.")
+
+
+def settings_from(values: dict[str, Any], where: str = "settings") -> Settings:
+    """Check plain values against every key's type and range.
+
+    Args:
+        values: sections and keys, as in tagloom.toml.
+        where: the file's name, for errors.
+
+    Raises:
+        SettingsError: names the first wrong key, what is allowed, and the nearest known key.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(f"{where}: {_explain(error.errors()[0])}") from error
+
+
+def load_settings(path: Path) -> Settings:
+    """Read tagloom.toml; what it leaves out has its default.
+
+    Raises:
+        SettingsError: not TOML, an unknown key, or a value outside its range.
+    """
+    try:
+        return settings_from(tomllib.loads(path.read_text(encoding="utf-8-sig")), str(path))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not readable as TOML: {error}") from error
+
+
+def settings_toml(settings: Settings = Settings()) -> str:  # noqa: B008 (frozen)
+    """All settings as TOML, every key with its line of documentation."""
+    import tomlkit
+
+    document = tomlkit.document()
+    document.add(tomlkit.comment("Settings of this shop. Every key may be left out; it then has the value shown here."))
+    for name, section in Settings.model_fields.items():
+        table = tomlkit.table()
+        table.comment(str(section.description))
+        values = getattr(settings, name)
+        for key, info in type(values).model_fields.items():
+            value = getattr(values, key)
+            table.add(tomlkit.comment(str(info.description)))
+            table.add(key, tomlkit.item(_inline(value) if isinstance(value, dict) else value))
+        document.add(name, table)
+    return tomlkit.dumps(document)
+
+
+def settings_markdown() -> str:
+    """docs/settings.md: every key with type, default, range and meaning."""
+    lines = [
+        "# Settings",
+        "",
+        "All keys of a shop's `tagloom.toml`. Every key may be left out. A wrong key or value is an error that names",
+        "the key, what is allowed and the nearest known key.",
+    ]
+    for name, section in Settings.model_fields.items():
+        kind = section.annotation
+        assert isinstance(kind, type) and issubclass(kind, Section)  # noqa: S101, PT018 (our own classes)
+        lines += [
+            "",
+            f"## [{name}]",
+            "",
+            str(section.description),
+            "",
+            "| key | default | allowed | meaning |",
+            "|---|---|---|---|",
+        ]
+        schema = kind.model_json_schema()["properties"]
+        for key, info in kind.model_fields.items():
+            default = toml_value(info.default)
+            lines.append(f"| `{key}` | `{default}` | {_allowed(schema[key])} | {info.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def toml_value(value: Any) -> str:
+    """A value as TOML writes it."""
+    import tomlkit
+
+    return str(tomlkit.item(_inline(value) if isinstance(value, dict) else value).as_string())
+
+
+def _inline(values: dict[str, Any]) -> Any:
+    import tomlkit
+
+    table = tomlkit.inline_table()
+    table.update({key: list(value) if isinstance(value, tuple) else value for key, value in values.items()})
+    return table
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{choice}`" if choice else "empty" for choice in schema["enum"])
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    kind = {"integer": "whole number", "number": "number", "string": "text", "boolean": "`true`, `false`"}
+    name = kind.get(schema.get("type", ""), "table")
+    if low is None and high is None:
+        return name
+    above = "above" if "exclusiveMinimum" in schema else "from"
+    below = "below" if "exclusiveMaximum" in schema else "to"
+    return f"{name} {above} {low}" + (f" {below} {high}" if high is not None else "")
+
+
+def _explain(problem: Any) -> str:
+    path = [str(step) for step in problem["loc"]]
+    if problem["type"] != "extra_forbidden":
+        return f"{'.'.join(path)} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    section: Any = Settings
+    for step in path[:-1]:
+        section = section.model_fields[step].annotation
+    known = list(section.model_fields)
+    close = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.4)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"unknown key {'.'.join(path)!r}{hint} Known here: {', '.join(known)}"

@@ -1,0 +1,246 @@
+"""The import: user's files -> checked Parquet tables, streamed, with every row accounted for."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+
+from tagloom.config import ReadSettings
+from tagloom.data import cells, sql
+from tagloom.data.columns import DATA_CSV, ColumnMap, Kind, action_synonyms, guess_kind, map_columns
+from tagloom.data.read import LINE, BadRow, Batch, Source, open_source, read_batches
+from tagloom.data.rows import Checked, Separators, check_events, check_products, made_ids
+from tagloom.data.tables import EVENT_SCHEMA, PRODUCT_SCHEMA
+from tagloom.data.tablestore import REJECTED, Imported, Manifest, TableStore
+from tagloom.data.upsert import Upserted, index_of, upsert, upsert_joined
+from tagloom.errors import DataError
+from tagloom.files import disk_errors
+
+ANONYMOUS = "anonymous"
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What became of one file's rows for one table: `read == kept + same + sum(rejected.values())`."""
+
+    name: str
+    table: Kind
+    encoding: str
+    columns: ColumnMap
+    read: int = 0
+    kept: int = 0
+    same: int = 0
+    updated: int = 0
+    mended: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+    already_imported: bool = False
+
+
+def import_files(
+    store: TableStore,
+    sources: Sequence[tuple[str | Path, Kind | None]],
+    settings: ReadSettings,
+    *,
+    again: bool = False,
+    progress: Callable[[int], object] = bool,
+) -> list[FileReport]:
+    """Import files into a shop's tables, all of them or none.
+
+    Args:
+        store: where to.
+        sources: path or database URL, and which table it fills (None: found out from its columns).
+        settings: `[read]` of tagloom.toml.
+        again: import a log of events once more although the same contents were imported before.
+        progress: told the rows read since its last call.
+
+    Raises:
+        DataError: a file cannot be used as it is; nothing was imported.
+    """
+    reports: list[FileReport] = []
+    with store.writing() as manifest, disk_errors(store.folder):
+        aside = store.folder / f".{REJECTED}.tmp"
+        try:
+            with aside.open("w", encoding="utf-8", errors="replace") as rejected:
+                for location, kind in sources:
+                    source = open_source(location, settings)
+                    data_csv = kind is None and set(source.columns) >= DATA_CSV
+                    kinds: tuple[Kind, ...] = (
+                        ("products", "events") if data_csv else (kind or guess_kind(source.columns),)
+                    )
+                    for table in kinds:
+                        one = _Import(
+                            store, settings, source, table, rejected, progress, again=again, data_csv=data_csv
+                        )
+                        report, manifest = one.run(replace(manifest, generation=manifest.generation + 1))
+                        reports.append(report)
+            # Before the commit: a crash between the two repeats a rejected row, it never loses one.
+            _append(aside, store.folder / REJECTED)
+            store.commit(manifest)
+        finally:
+            aside.unlink(missing_ok=True)
+            store.sweep()
+    return reports
+
+
+class _Import:
+    """One file on its way into one table. Counts grow while it streams by."""
+
+    def __init__(
+        self,
+        store: TableStore,
+        settings: ReadSettings,
+        source: Source,
+        table: Kind,
+        rejected: IO[str],
+        progress: Callable[[int], object],
+        *,
+        again: bool,
+        data_csv: bool,
+    ) -> None:
+        self.store, self.settings, self.source, self.table = store, settings, source, table
+        self.file, self.progress, self.again, self.data_csv = rejected, progress, again, data_csv
+        self.name = sql.masked(source.name)
+        self.mended: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self.read = 0
+
+    def run(self, manifest: Manifest) -> tuple[FileReport, Manifest]:
+        """Import the file; returns what happened and the manifest to commit."""
+        first = next(self._batches(), None)
+        if first is None:
+            raise DataError(f"{self.name}: the file has a header and no rows")
+        told = self.settings.product_columns if self.table == "products" else self.settings.event_columns
+        names = [name for name in first.frame.columns if name != LINE]
+        columns = _with_found_attributes(map_columns(self.table, names, told, self.name), first.frame)
+        report = FileReport(self.name, self.table, self.source.encoding, columns)
+        sha256 = "" if self.source.format == "sql" else _sha256(Path(self.source.name))
+        past = {entry.sha256 for entry in manifest.imports if entry.table == self.table}
+        if self.table == "events" and sha256 in past and not self.again:
+            return replace(report, already_imported=True), manifest
+        final = self.store.folder / f"{self.table}-{manifest.generation:05d}.parquet"
+        raw = final.with_suffix(".parquet.raw")
+        index = self._stream(columns, Separators.of(first.frame, columns, self.settings), raw)
+        if self.table == "events":
+            raw.rename(final)
+            manifest = replace(
+                manifest, events=(*manifest.events, final.name), event_rows=manifest.event_rows + index.height
+            )
+            made = Upserted(index.height, 0, 0, 0)
+        else:
+            old = self.store.scan("products", manifest)
+            joined = self.data_csv or columns.one("product_id") is None
+            made = (
+                upsert_joined(old, raw, index.height, final) if joined else upsert(old, raw, index, final, self._reject)
+            )
+            raw.unlink()
+            manifest = replace(manifest, products=(final.name,), product_rows=made.total)
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        entry = Imported(self.name, self.table, sha256, now, self.read, made.kept, self.rejected.total())
+        report = replace(
+            report, read=self.read, kept=made.kept, same=made.same, updated=made.updated,
+            mended=dict(self.mended), rejected=dict(self.rejected),
+        )  # fmt: skip
+        return report, replace(manifest, imports=(*manifest.imports, entry))
+
+    def _batches(self) -> Iterator[Batch]:
+        for batch in read_batches(self.source, self.settings.batch_rows):
+            yield _from_data_csv(batch, self.table, self.settings) if self.data_csv else batch
+
+    def _stream(self, columns: ColumnMap, separators: Separators, raw: Path) -> pl.DataFrame:
+        """Check batch after batch into the Parquet file `raw`; returns the index of the good rows."""
+        import pyarrow.parquet
+
+        schema = PRODUCT_SCHEMA if self.table == "products" else EVENT_SCHEMA
+        empty = pl.DataFrame(schema={LINE: pl.Int64, **schema} if self.table == "products" else schema)
+        index = []
+        with pyarrow.parquet.ParquetWriter(raw, empty.to_arrow().schema, compression="zstd") as writer:
+            for batch in self._batches():
+                checked = self._check(batch, columns, separators)
+                self.read += batch.frame.height + len(batch.bad)
+                self.mended += checked.mended
+                self._reject([*batch.bad, *checked.bad])
+                index.append(index_of(checked.frame) if self.table == "products" else checked.frame.select(pl.len()))
+                writer.write_table(checked.frame.select(empty.columns).to_arrow())
+                self.progress(batch.frame.height + len(batch.bad))
+        rows = pl.concat(index)
+        if self.table == "events":
+            rows = pl.DataFrame({LINE: pl.int_range(int(rows["len"].sum()), eager=True)})
+        if not rows.height:
+            reasons = "; ".join(f"{count} x {reason}" for reason, count in self.rejected.most_common(3))
+            raise DataError(f"{self.name}: none of its {self.read} rows could be used: {reasons}")
+        return rows
+
+    def _check(self, batch: Batch, columns: ColumnMap, separators: Separators) -> Checked:
+        if self.table == "products":
+            return check_products(batch, columns, separators, self.settings)
+        return check_events(batch, columns, self.settings)
+
+    def _reject(self, rows: list[BadRow]) -> None:
+        for bad in rows:
+            entry = {"file": self.name, "line": bad.line, "column": bad.column, "reason": bad.reason, "row": bad.row}
+            self.file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+            self.rejected[f"{bad.column}: {_kind_of(bad.reason)}" if bad.column else _kind_of(bad.reason)] += 1
+
+
+def _kind_of(reason: str) -> str:
+    """A reason without the numbers and names of its row, so that rows of one kind are counted together."""
+    return re.sub(r"'.*'", "'...'", re.sub(r"\d+", "N", reason.split(";")[0].split(" (")[0]))
+
+
+def _from_data_csv(batch: Batch, table: Kind, settings: ReadSettings) -> Batch:
+    """The three columns `user_action, product_desc, label` as a products or an events table.
+
+    The product's id is made from its description. An action that is no known word is what the user typed: a search.
+    Without a user column all rows are one anonymous user's.
+    """
+    raw = batch.frame
+    ids = made_ids(pl.Series("", [""] * raw.height, dtype=pl.String), raw["product_desc"].fill_null(""))
+    if table == "products":
+        frame = raw.select(LINE, description="product_desc", tags="label").with_columns(product_id=ids)
+        return Batch(frame, batch.bad)
+    plain = pl.col("user_action").str.strip_chars().str.to_lowercase()
+    known = plain.is_in(list(action_synonyms(settings.actions)))
+    others = pl.exclude("user_action", "product_desc", "label")
+    frame = raw.select(
+        others,
+        action=pl.when(known).then("user_action").otherwise(pl.lit("search")),
+        text=pl.when(~known).then("user_action"),
+    ).with_columns(product_id=ids)
+    if guess_kind(frame.columns) == "products":
+        frame = frame.with_columns(user_id=pl.lit(ANONYMOUS))
+    return Batch(frame, batch.bad)
+
+
+def _with_found_attributes(columns: ColumnMap, frame: pl.DataFrame) -> ColumnMap:
+    """Take an unused column whose cells all read like `类型#裤*版型#宽松` for the attributes."""
+    if columns.kind != "products" or "attributes" in columns.fields:
+        return columns
+    for name in columns.unused:
+        sample = [cell for cell in frame[name].head(200) if not cells.is_empty(cell)]
+        if sample and all(cells.is_hash_pairs(cell) for cell in sample):
+            unused = tuple(other for other in columns.unused if other != name)
+            return replace(columns, fields={**columns.fields, "attributes": (name,)}, unused=unused)
+    return columns
+
+
+def _append(source: Path, target: Path) -> None:
+    with source.open("rb") as new, target.open("ab") as kept:
+        shutil.copyfileobj(new, kept)
+        kept.flush()
+        os.fsync(kept.fileno())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

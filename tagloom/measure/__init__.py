@@ -1,0 +1,1 @@
+"""Metrics, each naming its definition, and the reports made of them."""

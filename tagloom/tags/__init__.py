@@ -1,0 +1,1 @@
+"""Tag products: the Tagger, its models and baselines."""
