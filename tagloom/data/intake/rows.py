@@ -11,9 +11,9 @@ from itertools import chain
 import polars as pl
 
 from tagloom.config import ReadSettings
-from tagloom.data import cells
-from tagloom.data.columns import ColumnMap, action_synonyms
-from tagloom.data.read import LINE, BadRow, Batch
+from tagloom.data.intake import cells
+from tagloom.data.intake.columns import ColumnMap, action_synonyms
+from tagloom.data.intake.read import LINE, BadRow, Batch
 from tagloom.data.tables import ACTIONS, ATTRIBUTE, EVENT_SCHEMA, PRODUCT_SCHEMA
 from tagloom.errors import DataError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tagloom.data.read import LINE, BadRow
+from tagloom.data.intake.read import LINE, BadRow
 from tagloom.data.tables import PRODUCT_SCHEMA
 
 _LISTS = ("category", "attributes", "tags")

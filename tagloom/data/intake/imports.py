@@ -17,13 +17,13 @@ from typing import IO
 import polars as pl
 
 from tagloom.config import ReadSettings
-from tagloom.data import cells, sql
-from tagloom.data.columns import DATA_CSV, ColumnMap, Kind, action_synonyms, guess_kind, map_columns
-from tagloom.data.read import LINE, BadRow, Batch, Source, open_source, read_batches
-from tagloom.data.rows import Checked, Separators, check_events, check_products, made_ids
+from tagloom.data.intake import cells, sql
+from tagloom.data.intake.columns import DATA_CSV, ColumnMap, Kind, action_synonyms, guess_kind, map_columns
+from tagloom.data.intake.read import LINE, BadRow, Batch, Source, open_source, read_batches
+from tagloom.data.intake.rows import Checked, Separators, check_events, check_products, made_ids
+from tagloom.data.intake.upsert import Upserted, index_of, upsert, upsert_joined
 from tagloom.data.tables import EVENT_SCHEMA, PRODUCT_SCHEMA
 from tagloom.data.tablestore import REJECTED, Imported, Manifest, TableStore
-from tagloom.data.upsert import Upserted, index_of, upsert, upsert_joined
 from tagloom.errors import DataError
 from tagloom.files import disk_errors
 

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import polars as pl
 
 from tagloom.config import ReadSettings
-from tagloom.data import sql
-from tagloom.data.encoding import find_encoding, open_text
+from tagloom.data.intake import sql
+from tagloom.data.intake.encoding import find_encoding, open_text
 from tagloom.errors import DataError
 
 Format = Literal["csv", "jsonl", "parquet", "sql"]

@@ -1,0 +1,160 @@
+"""Fixtures that several folders of tests share: real data, a real command line, a real PostgreSQL server."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder with the data for measuring: $TAGLOOM_DATA, or shared/data beside the repository."""
+    folder = Path(os.environ.get("TAGLOOM_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"the data for measuring is not here: {folder} is no folder (TAGLOOM_DATA names another)")
+    return folder
+
+
+class Result(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class RunCli(Protocol):
+    """Run `tagloom <arguments>` as its own process."""
+
+    def __call__(
+        self, *arguments: str | Path, stdin: str = "", cwd: Path | None = None, timeout: float = 120
+    ) -> Result: ...
+
+
+@pytest.fixture
+def run_cli(tmp_path: Path) -> RunCli:
+    """`run_cli("check", shop)` runs the command in `tmp_path` (or `cwd`), with no colours and a width of 200."""
+
+    def run(*arguments: str | Path, stdin: str = "", cwd: Path | None = None, timeout: float = 120) -> Result:
+        done = subprocess.run(
+            [sys.executable, "-m", "tagloom", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            cwd=cwd or tmp_path,
+            timeout=timeout,
+            env={**os.environ, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200", "PYTHONPATH": str(REPOSITORY)},
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """URL of an empty database on a PostgreSQL server of its own, stopped and removed at the end."""
+    pytest.importorskip("psycopg")
+    initdb, postgres = _postgres_program("initdb"), _postgres_program("postgres")
+    account = _postgres_account()
+    port = _free_port()
+    # Not pytest's tmp_path: that is closed to other accounts, and PostgreSQL refuses to run as root.
+    with tempfile.TemporaryDirectory(prefix="tagloom-postgres-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        (folder / "password").write_text("loom\n", encoding="utf-8")
+        if account:
+            for path in (folder, folder / "password"):
+                shutil.chown(path, account, pwd.getpwnam(account).pw_gid)
+        _initialise(initdb, folder, account)
+        # fsync off: this server's data need not outlive a power cut, and the tests start sooner.
+        options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "fsync": "off"}
+        command = [postgres, "-D", str(folder / "data"), *(f"--{key}={value}" for key, value in options.items())]
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **_as(account))
+        url = f"postgresql://postgres:loom@127.0.0.1:{port}/postgres"
+        try:
+            _wait_until_ready(url, server, folder / "log")
+            yield url.replace("postgresql://", "postgresql+psycopg://")
+        finally:
+            _stop(server)
+
+
+def _postgres_program(name: str) -> str:
+    """The path of a program of the PostgreSQL server; where there is none: skip, or fail if that was forbidden."""
+    folders = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name), reverse=True
+    )
+    found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(map(str, folders)))
+    if found:
+        return found
+    reason = f"no PostgreSQL server here: {name} is neither in PATH nor in /usr/lib/postgresql/*/bin"
+    if os.environ.get("TAGLOOM_REQUIRE_POSTGRES"):
+        pytest.fail(f"{reason}, and TAGLOOM_REQUIRE_POSTGRES is set")
+    pytest.skip(reason)
+
+
+def _postgres_account() -> str | None:
+    """The account to run the server as when we are root; None: as we are."""
+    if os.geteuid() != 0:
+        return None
+    accounts = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in accounts else "nobody"
+
+
+def _as(account: str | None) -> dict[str, object]:
+    """The arguments that make subprocess start a program under another account."""
+    return {"user": account, "group": pwd.getpwnam(account).pw_gid, "extra_groups": []} if account else {}
+
+
+def _initialise(initdb: str, folder: Path, account: str | None) -> None:
+    options = [
+        "--username=postgres",
+        "--auth=scram-sha-256",
+        f"--pwfile={folder / 'password'}",
+        "--encoding=UTF8",
+        "--locale=C",
+    ]
+    command = [initdb, "-D", str(folder / "data"), *options, "--no-sync"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120, **_as(account))
+    if done.returncode:
+        pytest.fail(f"initdb ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
+    import psycopg
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+            return
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+    pytest.fail(f"the PostgreSQL server did not answer:\n{log.read_text(encoding='utf-8', errors='replace')}")
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.send_signal(2)  # SIGINT: PostgreSQL's fast shutdown, which does not wait for clients
+    try:
+        server.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
