@@ -43,7 +43,9 @@ class Manifest:
 
 
 @contextlib.contextmanager
-def new_artifact(path: Path, job: str, settings: dict[str, Any], data: dict[str, Any], metrics: dict[str, Any]) -> Iterator[Path]:
+def new_artifact(
+    path: Path, job: str, settings: dict[str, Any], data: dict[str, Any], metrics: dict[str, Any]
+) -> Iterator[Path]:
     """A folder to fill with a model's files; it becomes `path` in one step when the block ends well.
 
     Raises:

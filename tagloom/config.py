@@ -101,11 +101,18 @@ class TaggerSettings(Section):
     word_vectors: bool = Field(
         True, description="Start the bag encoder from the shop's word vectors when there are any."
     )
-    epochs: int = Field(30, ge=1, le=1_000, description="Most passes over the training data.")
+    epochs: int = Field(
+        4, ge=1, le=1_000, description="Most passes over the training data; the step size falls to zero over them."
+    )
     patience: int = Field(2, ge=1, le=100, description="Stop after so many passes without a better nDCG@10 on valid.")
-    batch_size: int = Field(256, ge=1, le=65_536, description="Texts in a training step.")
-    learning_rate: float = Field(0.01, gt=0, le=10, description="Step size at the start.")
-    dropout: float = Field(0.2, ge=0, lt=1, description="Share of the features hidden at each step.")
+    batch_size: int = Field(32, ge=1, le=65_536, description="Texts in a training step.")
+    learning_rate: float = Field(
+        0.0,
+        ge=0,
+        le=1_000,
+        description="Step size a text at the start; 0: the best on valid of a few, after one pass each.",
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of the features hidden at each step.")
     seed: int = Field(0, ge=0, description="Seed of initial weights and order.")
 
 

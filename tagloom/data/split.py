@@ -53,7 +53,9 @@ def kfold(products: Products, folds: int, settings: SplitSettings) -> Iterator[t
     Raises:
         DataError: fewer groups than folds.
     """
-    groups = _groups(products, settings.model_copy(update={"by": "group" if settings.by == "time" else settings.by}), None)
+    groups = _groups(
+        products, settings.model_copy(update={"by": "group" if settings.by == "time" else settings.by}), None
+    )
     keys = int(groups.max()) + 1 if len(groups) else 0
     if keys < folds or folds < 2:
         raise DataError(f"cannot make {folds} folds of {keys} products with different texts; take 2 to {keys} folds")
@@ -90,15 +92,18 @@ def _groups(products: Products, settings: SplitSettings, events: Events | None) 
         first = events.frame.group_by("product_id").agg(pl.col("time").min())
         times = frame.join(first, on="product_id", how="left", maintain_order="left")["time"]
         # A product that nobody touched yet is the newest.
-        return times.rank("ordinal").fill_null(frame.height).sub(1).cast(pl.Int64).arg_sort().arg_sort().to_numpy().astype(np.int64)
+        order = times.arg_sort(nulls_last=True)
+        rank: Rows = order.arg_sort().to_numpy().astype(np.int64)
+        return rank
     # Variants of one product (its colours, its sizes) share the description and often the photo: they stay together.
     key = frame.select(
         key=pl.when(pl.col("description").str.len_chars() > 0).then("description").otherwise("title").str.to_lowercase()
     )["key"]
-    return key.rle_id().to_numpy().astype(np.int64) if key.n_unique() == 1 else _numbered(key)
+    return _numbered(key)
 
 
 def _numbered(key: pl.Series) -> Rows:
     first = pl.DataFrame({"key": key}).unique("key", maintain_order=True).with_row_index("group")
     joined = pl.DataFrame({"key": key}).join(first, on="key", how="left", maintain_order="left")
-    return joined["group"].to_numpy().astype(np.int64)
+    groups: Rows = joined["group"].to_numpy().astype(np.int64)
+    return groups

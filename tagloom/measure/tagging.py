@@ -28,7 +28,8 @@ class TagMetrics:
     def f1_per_tag(self) -> Floats:
         """F1 of each tag, [L]; 0 where it is neither there nor given."""
         support, predicted, right = self.per_tag.T
-        return 2 * right / np.maximum(support + predicted, 1)
+        f1: Floats = 2 * right / np.maximum(support + predicted, 1)
+        return f1
 
 
 def tag_metrics(batches: Iterable[tuple[Floats, Floats]], threshold: float) -> TagMetrics:

@@ -10,37 +10,104 @@ from tagloom.errors import DataError
 
 _SNIFFED_BYTES = 1 << 20
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_MOST_DAMAGED = 0.1  # of the foreign characters: GB18030 read as UTF-8 is wrong nearly everywhere, not here and there
+# Of GB18030's two-byte characters, traditional Chinese has some 15 % with a second byte below 128 and simplified none;
+# Big5 read as GB18030 has over 40 %, and Western letters (a foreign byte before an ASCII letter) nearly all.
+_MOST_LOW_BYTES, _FEW, _MOST_LOW_OF_FEW = 0.3, 30, 0.8
+_JUDGED_CHARACTERS = 50_000
 
 
 def find_encoding(path: Path) -> str:
     """Tell UTF-8, UTF-8 with BOM, UTF-16 with BOM and GB18030 apart by the first stretch that is not plain ASCII.
 
-    A few damaged bytes do not change the verdict: GB18030 read as UTF-8 is wrong nearly everywhere, not here and there.
+    A few damaged bytes do not change the verdict. A file of plain ASCII is UTF-8.
 
     Raises:
-        DataError: neither fits.
+        DataError: none fits.
     """
-    with path.open("rb") as file:
-        chunk = file.read(_SNIFFED_BYTES)
-        for mark, name in _MARKS:
-            if chunk.startswith(mark):
-                return name
-        while chunk and chunk.isascii():
-            chunk = file.read(_SNIFFED_BYTES)
-    # A chunk may begin or end inside a character: only what stands between its line breaks counts.
-    lines = chunk.splitlines(keepends=True)
-    sample = b"".join(lines[1:-1]) if len(lines) > 3 else chunk
+    mark, chunk = _first_foreign(path)
+    if mark:
+        return mark
+    # A chunk may end inside a character: only what stands before its last line break counts.
+    sample = chunk[: chunk.rfind(b"\n") + 1] if len(chunk) == _SNIFFED_BYTES else chunk
     if sample.isascii():
         sample = chunk
-    for name in ("utf-8", "gb18030"):
-        text = codecs.getincrementaldecoder(name)("replace").decode(sample, final=False)
-        foreign = sum(1 for character in text if ord(character) > 127)
-        if text.count("\ufffd") <= 0.1 * foreign:
-            return name
-    raise DataError(f"{path}: the encoding is neither UTF-8 nor GB18030; save the file as UTF-8, or set read.encoding")
+    if _damaged(sample, "utf-8") <= _MOST_DAMAGED:
+        return "utf-8"
+    if _damaged(sample, "gb18030") <= _MOST_DAMAGED and _reads_as_chinese(sample):
+        return "gb18030"
+    raise DataError(
+        f"{path}: the encoding is neither UTF-8 nor GB18030; save the file as UTF-8,"
+        ' or, if you know that it is one of them, set read.encoding = "gb18030" in tagloom.toml'
+    )
+
+
+def choose_encoding(path: Path, told: str) -> str:
+    """The encoding to read a file with: the one that was told, or the one found when none was.
+
+    Raises:
+        DataError: none fits, or the file is plainly of another encoding than was told.
+    """
+    if not told:
+        return find_encoding(path)
+    mark, chunk = _first_foreign(path)
+    wide = told == "gb18030"
+    found = mark or ("utf-8" if wide and len(chunk) and _damaged(chunk[: chunk.rfind(b"\n") + 1], "utf-8") == 0 else "")
+    if found == "utf-16" or (wide and found and not (found == "utf-8" and chunk[: chunk.rfind(b"\n") + 1].isascii())):
+        raise _contradiction(path, told, found)
+    if not wide and _damaged(chunk, "utf-8") > 0.5:
+        raise _contradiction(path, told, "another encoding")
+    return told if wide else "utf-8-sig"
 
 
 def open_text(path: Path, encoding: str) -> IO[str]:
     """Open a text file; bytes that do not belong to the encoding come through as lone surrogates."""
     # surrogateescape: an undecodable byte marks its own row as bad instead of ending the whole import.
-    return path.open(encoding=encoding, errors="surrogateescape", newline="")
+    # It cannot mark the bytes of UTF-16, which is why that one has a handler of its own.
+    if encoding != "utf-16":
+        return path.open(encoding=encoding, errors="surrogateescape", newline="")
+    codecs.register_error("tagloom.mark", _mark)
+    return path.open(encoding=encoding, errors="tagloom.mark", newline="")
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 (this handler is used for decoding only)
+    return "\udc80", error.end
+
+
+def _first_foreign(path: Path) -> tuple[str, bytes]:
+    """The encoding that a byte order mark names, or ''; and the first stretch that is not plain ASCII, or b''."""
+    with path.open("rb") as file:
+        chunk = file.read(_SNIFFED_BYTES)
+        for mark, name in _MARKS:
+            if chunk.startswith(mark):
+                return name, b""
+        while chunk and chunk.isascii():
+            chunk = file.read(_SNIFFED_BYTES)
+    return "", chunk
+
+
+def _damaged(sample: bytes, encoding: str) -> float:
+    """The share of a sample's foreign characters that the encoding cannot read."""
+    text = codecs.getincrementaldecoder(encoding)("surrogateescape").decode(sample, final=False)
+    foreign = damaged = 0
+    for character in text:
+        if character > "\x7f":
+            foreign += 1
+            damaged += "\udc80" <= character <= "\udcff"
+    return damaged / max(foreign, 1)
+
+
+def _reads_as_chinese(sample: bytes) -> bool:
+    text = codecs.getincrementaldecoder("gb18030")("ignore").decode(sample, final=False)
+    foreign = [character for character in text if character > "\x7f"][:_JUDGED_CHARACTERS]
+    pairs = [pair for pair in (character.encode("gb18030") for character in foreign) if len(pair) == 2]
+    low = sum(pair[1] < 0x80 for pair in pairs)
+    return low <= len(pairs) * (_MOST_LOW_BYTES if len(pairs) >= _FEW else _MOST_LOW_OF_FEW)
+
+
+def _contradiction(path: Path, told: str, found: str) -> DataError:
+    return DataError(
+        f"{path}: read.encoding is {told!r}, but the file is {'in ' if found.startswith('another') else ''}{found};"
+        " leave read.encoding empty in tagloom.toml, and it is found out"
+    )

@@ -1,0 +1,1 @@
+"""Dirty tags to standard ones with stable ids: cleaning, and the vocabulary with its history."""

@@ -1,0 +1,1 @@
+"""Text to words, sub-words and word vectors."""

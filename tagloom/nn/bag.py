@@ -1,0 +1,42 @@
+"""Bag encoder: the weighted mean of word vectors, then one linear score per tag.
+
+Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification", with TF-IDF weights in place of the plain mean.
+Shapes: B texts, N features of all texts in a row, V features known, D width, L tags.
+Loss: binary cross-entropy over the tags (see `nn.losses`).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class BagEncoder(nn.Module):
+    """Text as features and weights -> scores of all tags.
+
+    Args:
+        features: V, features known.
+        width: D.
+        prior: [L] log-odds of each tag when nothing is known of a text.
+        generator: randomness for the first weights.
+        vectors: [V, D] to start the word vectors from, or None.
+    """
+
+    def __init__(
+        self, features: int, width: int, prior: Tensor, generator: torch.Generator, vectors: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.words = nn.EmbeddingBag(features, width, mode="sum", sparse=True)
+        self.tags = nn.Linear(width, len(prior))
+        with torch.no_grad():
+            self.words.weight.normal_(0.0, width**-0.5, generator=generator)
+            if vectors is not None:
+                self.words.weight.copy_(vectors)
+            self.tags.weight.normal_(0.0, width**-0.5, generator=generator)
+            self.tags.bias.copy_(prior)
+
+    def forward(self, features: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
+        """Features [N] and weights [N] of B texts that begin at starts [B] -> scores [B, L]."""
+        pooled: Tensor = self.words(features, starts, per_sample_weights=weights)  # [B, D]
+        scores: Tensor = self.tags(pooled)  # [B, L]
+        return scores
