@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagloom.errors import ArtifactError
-from tagloom.files import folder_aside, write_json
+from tagloom.files import folder_aside, write_text
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,7 +25,10 @@ _LIBRARIES = ("tagloom", "torch", "numpy", "scipy", "scikit-learn", "polars")
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a model version is: which job, made with which settings from which data, how good, of which files."""
+    """What a model version is: which job, made with which settings from which data, how good, of which files.
+
+    On disk it carries a checksum of itself beside these fields.
+    """
 
     job: str
     settings: dict[str, Any]
@@ -63,7 +66,7 @@ def new_artifact(
         created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         libraries = {name: _version(name) for name in _LIBRARIES}
         manifest = Manifest(job, settings, data, metrics, created, libraries, files)
-        write_json(folder / MANIFEST, asdict(manifest))
+        write_text(folder / MANIFEST, _manifest_text(asdict(manifest)))
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -72,23 +75,32 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         ArtifactError: none there, damaged, or written by a newer tagloom.
     """
+    file = path / MANIFEST
     try:
-        values = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+        # Not read_text: that would take another line end for ours.
+        text = file.read_bytes().decode("utf-8")
+        values = json.loads(text)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtifactError(f"{path}: no model version here ({MANIFEST} is missing)") from error
-    except (ValueError, OSError) as error:
-        raise ArtifactError(f"{path / MANIFEST}: damaged ({error}); train again or restore a backup") from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(file, str(error)) from error
+    except OSError as error:
+        raise ArtifactError(f"{file}: cannot be read ({error.strerror})") from error
     written = values.get("format") if isinstance(values, dict) else None
     if not isinstance(written, int):
-        raise ArtifactError(f"{path / MANIFEST}: damaged (no format number); train again or restore a backup")
+        raise _damaged(file, "no format number")
+    # Before the checksum: a newer format may well reckon it in another way.
     if written > FORMAT:
         raise ArtifactError(
-            f"{path}: written in format {written} by a newer tagloom; this one reads up to {FORMAT}. Upgrade tagloom"
+            f"{file}: written in format {written} by a newer tagloom; this one reads up to {FORMAT}. Upgrade tagloom"
         )
+    values.pop("checksum", None)
+    if _manifest_text(values) != text:
+        raise _damaged(file, "its checksum does not match")
     try:
         return Manifest(**values)
     except TypeError as error:
-        raise ArtifactError(f"{path / MANIFEST}: damaged ({error}); train again or restore a backup") from error
+        raise _damaged(file, str(error)) from error
 
 
 def check_artifact(path: Path, job: str) -> Manifest:
@@ -102,10 +114,14 @@ def check_artifact(path: Path, job: str) -> Manifest:
         raise ArtifactError(f"{path}: holds a model for {manifest.job!r}, not for {job!r}")
     for name, entry in manifest.files.items():
         file = path / name
-        if not file.is_file():
-            raise ArtifactError(f"{file}: missing; train again or restore a backup")
-        if file.stat().st_size != entry["bytes"] or _sha256(file) != entry["sha256"]:
-            raise ArtifactError(f"{file}: damaged (its checksum does not match); train again or restore a backup")
+        try:
+            same = file.stat().st_size == entry["bytes"] and _sha256(file) == entry["sha256"]
+        except FileNotFoundError as error:
+            raise ArtifactError(f"{file}: missing; train again or restore a backup") from error
+        except OSError as error:
+            raise ArtifactError(f"{file}: cannot be read ({error.strerror})") from error
+        if not same:
+            raise _damaged(file, "its checksum does not match")
     return manifest
 
 
@@ -129,7 +145,18 @@ def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError) as error:
-        raise ArtifactError(f"{path}: damaged ({error})") from error
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(file: Path, why: str) -> ArtifactError:
+    return ArtifactError(f"{file}: damaged ({why}); train again or restore a backup")
+
+
+def _manifest_text(values: dict[str, Any]) -> str:
+    """The manifest's one spelling: what is read must be these very characters."""
+    plain = json.dumps(values, ensure_ascii=False, indent=1)
+    checksum = hashlib.sha256(plain.encode()).hexdigest()
+    return json.dumps({**values, "checksum": checksum}, ensure_ascii=False, indent=1) + "\n"
 
 
 def _sha256(path: Path) -> str:

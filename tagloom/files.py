@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tagloom.errors import TagloomError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -23,7 +26,9 @@ def disk_errors(what: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TagloomError(f"{what}: could not be written ({error.strerror or error}); nothing was changed") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        remedy = "; free some space and run it again" if error.errno in _FULL else ""
+        raise TagloomError(f"{what}: could not be written ({reason}); nothing was changed{remedy}") from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -43,6 +48,12 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file in one step."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def sync_file(path: Path) -> None:
+    """Flush a file's contents to the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -65,10 +76,27 @@ def folder_aside(final: Path) -> Iterator[Path]:
             yield aside
             for path in sorted(aside.rglob("*")):
                 if path.is_file():
-                    with path.open("rb") as file:
-                        os.fsync(file.fileno())
+                    sync_file(path)
             sync_folder(aside)
             aside.rename(final)
             sync_folder(final.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> int:
+    """Write lines as they come, aside, and rename at the end; returns how many."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    count = 0
+    try:
+        with disk_errors(path), aside.open("w", encoding="utf-8") as file:
+            for line in lines:
+                file.write(line + "\n")
+                count += 1
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        sync_folder(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+    return count

@@ -22,6 +22,7 @@ ORDER = [
     ["config"],
     ["files"],
     ["artifact"],
+    ["versions"],
     ["data"],
     ["nn"],
     ["measure"],

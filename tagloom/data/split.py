@@ -31,16 +31,17 @@ def split_products(products: Products, settings: SplitSettings, events: Events |
     Args:
         products: the catalogue, P rows.
         settings: how, which shares, which seed.
-        events: needed for `by = "time"`: a product's time is its first event; the latest products are the test.
+        events: needed for `by = "time"`: a product's time is its first event, that of equal texts the earliest of
+            them; the latest products are the test, and those without any event the latest of all.
 
     Raises:
         DataError: too few products (or groups of equal text) for three parts, or no events for a split by time.
     """
-    groups = _groups(products, settings, events)
-    keys = groups.max() + 1 if len(groups) else 0
+    groups, keys = _groups(products, settings)
     parts = _cut(keys, settings)
-    # By time the groups are numbered in time order, so the last ones are the test; otherwise the order is drawn.
-    order = np.arange(keys) if settings.by == "time" else np.random.default_rng(settings.seed).permutation(keys)
+    order = np.random.default_rng(settings.seed).permutation(keys)
+    if settings.by == "time":
+        order = _in_time_order(products, groups, events)
     part_of_group = np.empty(keys, np.int8)
     part_of_group[order] = parts
     part = part_of_group[groups]
@@ -50,13 +51,12 @@ def split_products(products: Products, settings: SplitSettings, events: Events |
 def kfold(products: Products, folds: int, settings: SplitSettings) -> Iterator[tuple[Rows, Rows]]:
     """Row numbers (rest, held out) of each of `folds` parts; every product is held out exactly once.
 
+    Equal texts stay together unless `settings.by` is "random"; time plays no part in it.
+
     Raises:
         DataError: fewer groups than folds.
     """
-    groups = _groups(
-        products, settings.model_copy(update={"by": "group" if settings.by == "time" else settings.by}), None
-    )
-    keys = int(groups.max()) + 1 if len(groups) else 0
+    groups, keys = _groups(products, settings)
     if keys < folds or folds < 2:
         raise DataError(f"cannot make {folds} folds of {keys} products with different texts; take 2 to {keys} folds")
     fold_of_group = np.empty(keys, np.int64)
@@ -64,6 +64,22 @@ def kfold(products: Products, folds: int, settings: SplitSettings) -> Iterator[t
     fold = fold_of_group[groups]
     for number in range(folds):
         yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+
+
+def hold_out(products: Products, share: float, seed: int) -> tuple[Rows, Rows]:
+    """Row numbers (rest, held out): about `share` of the products, at least one; equal texts stay together.
+
+    Raises:
+        DataError: fewer than two products with different texts.
+    """
+    groups, keys = _groups(products, SplitSettings(by="group"))
+    if keys < 2:
+        raise DataError(
+            f"{len(products)} products with {keys} different texts are too few to hold one out; give more of them"
+        )
+    chosen = np.random.default_rng(seed).permutation(keys)[: max(1, min(round(keys * share), keys - 1))]
+    held_out = np.isin(groups, chosen)
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
 def take(products: Products, rows: Rows) -> Products:
@@ -76,34 +92,34 @@ def _cut(keys: int, settings: SplitSettings) -> npt.NDArray[np.int8]:
     if min(valid, test, keys - valid - test) < 1:
         raise DataError(
             f"{keys} products with different texts are too few for train, valid ({settings.valid:.0%})"
-            f" and test ({settings.test:.0%}); import more products, or raise split.valid and split.test"
+            f" and test ({settings.test:.0%}); import more products, raise split.valid and split.test, or, where many"
+            " products share a text and may be parted, set split.by to random"
         )
     return np.repeat(np.array([0, 1, 2], np.int8), [keys - valid - test, valid, test])
 
 
-def _groups(products: Products, settings: SplitSettings, events: Events | None) -> Rows:
-    """A group number for each product: [P], from 0 without gaps, in order of first appearance (or of time)."""
+def _groups(products: Products, settings: SplitSettings) -> tuple[Rows, int]:
+    """A group number for each product: [P], from 0 without gaps, in order of first appearance; and how many there are.
+
+    A group never stands in two parts. Variants of one product (its colours, its sizes) share the description and often
+    the photo: they are a group. Random knows no groups.
+    """
     frame = products.frame
     if settings.by == "random":
-        return np.arange(frame.height)
-    if settings.by == "time":
-        if events is None or not len(events):
-            raise DataError("a split by time needs events; import some, or set split.by to random or group")
-        first = events.frame.group_by("product_id").agg(pl.col("time").min())
-        times = frame.join(first, on="product_id", how="left", maintain_order="left")["time"]
-        # A product that nobody touched yet is the newest.
-        order = times.arg_sort(nulls_last=True)
-        rank: Rows = order.arg_sort().to_numpy().astype(np.int64)
-        return rank
-    # Variants of one product (its colours, its sizes) share the description and often the photo: they stay together.
-    key = frame.select(
-        key=pl.when(pl.col("description").str.len_chars() > 0).then("description").otherwise("title").str.to_lowercase()
-    )["key"]
-    return _numbered(key)
+        return np.arange(frame.height), frame.height
+    key = pl.when(pl.col("description").str.len_chars() > 0).then("description").otherwise("title").str.to_lowercase()
+    keys = frame.select(key=key)
+    first = keys.unique(maintain_order=True).with_row_index("group")
+    groups = keys.join(first, on="key", how="left", maintain_order="left")["group"]
+    return groups.to_numpy().astype(np.int64), first.height
 
 
-def _numbered(key: pl.Series) -> Rows:
-    first = pl.DataFrame({"key": key}).unique("key", maintain_order=True).with_row_index("group")
-    joined = pl.DataFrame({"key": key}).join(first, on="key", how="left", maintain_order="left")
-    groups: Rows = joined["group"].to_numpy().astype(np.int64)
-    return groups
+def _in_time_order(products: Products, groups: Rows, events: Events | None) -> Rows:
+    """The groups' numbers, that with the earliest event of any of its products first, without events last."""
+    if events is None or not len(events):
+        raise DataError("a split by time needs events; import some, or set split.by to random or group")
+    first = events.frame.group_by("product_id").agg(pl.col("time").min())
+    timed = products.frame.select("product_id", group=pl.Series(groups)).join(first, on="product_id", how="left")
+    # A product that nobody touched yet is the newest; the group's number settles ties.
+    order = timed.group_by("group").agg(pl.col("time").min()).sort("time", "group", nulls_last=True)["group"]
+    return order.to_numpy().astype(np.int64)

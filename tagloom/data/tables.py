@@ -68,7 +68,7 @@ class Products:
     @property
     def texts(self) -> pl.Series:
         """What a model reads of each product: title and description, a line each. [P] strings."""
-        return self.frame.select(text=pl.concat_str("title", "description", separator="\n").str.strip_chars())["text"]
+        return product_texts(self.frame)
 
     def fingerprint(self) -> str:
         """A hash of the contents: the same rows in the same order give the same 16 hex digits."""
@@ -120,6 +120,11 @@ class Events:
     def fingerprint(self) -> str:
         """A hash of the contents, as for `Products`."""
         return fingerprint(self.frame)
+
+
+def product_texts(frame: pl.DataFrame) -> pl.Series:
+    """Title and description of each row, a line each."""
+    return frame.select(text=pl.concat_str("title", "description", separator="\n").str.strip_chars())["text"]
 
 
 def fingerprint(frame: pl.DataFrame) -> str:

@@ -80,12 +80,13 @@ class TableStore:
         self.sweep()
 
     def sweep(self) -> None:
-        """Remove Parquet files that do not count: older ones, or what a stopped import left."""
+        """Remove files that do not count: older tables, and what a stopped import left. For whoever is `writing`."""
         manifest = self.manifest
         named = {*manifest.products, *manifest.events}
-        for path in self.folder.glob("*.parquet*"):
-            if path.name not in named:
-                path.unlink(missing_ok=True)
+        for pattern in ("*.parquet*", ".manifest.json.*.tmp", f".{REJECTED}.tmp"):
+            for path in self.folder.glob(pattern):
+                if path.name not in named:
+                    path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Manifest]:
@@ -111,9 +112,27 @@ class TableStore:
         return pl.scan_parquet(paths)
 
     def products(self) -> Products:
-        """The whole catalogue, tags as they were imported."""
-        return Products(self.scan("products").collect())
+        """The whole catalogue, tags as they were imported.
+
+        Raises:
+            TagloomError: a file is damaged or gone.
+        """
+        with self._damage():
+            return Products(self.scan("products").collect())
 
     def events(self) -> Events:
-        """The whole log in time order; events of the same instant keep the order of import."""
-        return Events(self.scan("events").sort("time", maintain_order=True).collect())
+        """The whole log in time order; events of the same instant keep the order of import.
+
+        Raises:
+            TagloomError: a file is damaged or gone.
+        """
+        with self._damage():
+            return Events(self.scan("events").sort("time", maintain_order=True).collect())
+
+    @contextlib.contextmanager
+    def _damage(self) -> Iterator[None]:
+        try:
+            yield
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise TagloomError(f"{self.folder}: damaged ({reason}); import the files again into a new shop") from error

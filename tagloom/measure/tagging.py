@@ -18,7 +18,7 @@ TOP = 10
 class TagMetrics:
     """Figures over P products and L tags; products without any true tag count for precision only.
 
-    `per_tag` has columns support, predicted, right: [L, 3] counts at the threshold.
+    `products` counts all of them. `per_tag` has columns support, predicted, right: [L, 3] counts at the threshold.
     """
 
     products: int
@@ -36,7 +36,8 @@ def tag_metrics(batches: Iterable[tuple[Floats, Floats]], threshold: float) -> T
     """Measure scores against the truth, batch by batch.
 
     Args:
-        batches: pairs of confidences [B, L] and true tags [B, L] (1 or 0).
+        batches: pairs of confidences [B, L] and true tags [B, L] (1 or 0); -inf marks a tag that was not on offer,
+            which is never right and never given.
         threshold: confidence from which a tag counts as given, for F1, precision and recall.
 
     Returns:
@@ -65,32 +66,61 @@ def tag_metrics(batches: Iterable[tuple[Floats, Floats]], threshold: float) -> T
 
 
 def best_threshold(confidences: Floats, truth: Floats) -> float:
-    """The one confidence from which giving a tag makes micro-F1 highest, over [P, L] confidences and truths."""
-    # 400 steps of rank, not of value: every candidate is a confidence that occurs.
+    """The one confidence from which giving a tag makes micro-F1 highest, over [P, L] confidences and truths.
+
+    Halfway between the lowest confidence that is given and the highest that is not; of equally good ones the highest.
+    1 when there is nothing to give.
+    """
+    if not confidences.size:
+        return 1.0
     flat = confidences.ravel()
     order = np.argsort(-flat, kind="stable")
-    right = np.cumsum(truth.ravel()[order])
-    given = np.arange(1, flat.size + 1)
-    f1 = 2 * right / (given + max(truth.sum(), 1))
+    falling = flat[order]
+    right = np.cumsum(truth.ravel()[order], dtype=np.float64)
+    f1 = 2 * right / (np.arange(1, flat.size + 1) + max(right[-1], 1))
+    # No threshold parts equal confidences: only the last of each run of equals can be the last one given.
+    f1[:-1][falling[:-1] == falling[1:]] = -1
     best = int(np.argmax(f1))
-    lower = flat[order[best + 1]] if best + 1 < flat.size else 0.0
-    return float((flat[order[best]] + lower) / 2)
+    given = float(falling[best])
+    middle = (given + (float(falling[best + 1]) if best + 1 < flat.size else 0.0)) / 2
+    # Between two neighbouring floats there is no middle: it rounds to one of them, which may be the lower.
+    return middle if best + 1 == flat.size or middle > falling[best + 1] else given
+
+
+def top_columns(scores: Floats, k: int) -> npt.NDArray[np.int64]:
+    """The columns of the k largest scores of each row, the largest first, equal ones in column order: [B, min(k, L)].
+
+    Args:
+        scores: [B, L], finite or -inf.
+        k: at least 1.
+    """
+    columns = scores.shape[1]
+    if k >= columns:
+        return np.argsort(-scores, axis=1, kind="stable")
+    # A full sort of 600 tags costs ten times as much as finding the ten best and sorting those.
+    some = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+    values = np.take_along_axis(scores, some, 1)
+    result = np.take_along_axis(some, np.argsort(-values, axis=1, kind="stable"), 1)
+    # Where equals of the last one were left out, the partition chose among them as it liked.
+    tied = (scores >= values.min(axis=1, keepdims=True)).sum(axis=1) > k
+    if tied.any():
+        result[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :k]
+    return result
 
 
 def _top_hits(confidences: Floats, truth: Floats) -> tuple[Floats, Floats]:
     """Whether each of the TOP most confident tags is true [B, TOP], and how many true tags there are [B]."""
-    k = min(TOP, confidences.shape[1])
-    part = np.argpartition(-confidences, k - 1, axis=1)[:, :k]
-    order = np.take_along_axis(part, np.argsort(-np.take_along_axis(confidences, part, 1), axis=1, kind="stable"), 1)
+    order = top_columns(confidences, TOP)
+    offered = np.take_along_axis(confidences, order, 1) > -np.inf
     hits = np.zeros((len(truth), TOP))
-    hits[:, :k] = np.take_along_axis(truth, order, 1)
+    hits[:, : order.shape[1]] = np.take_along_axis(truth, order, 1) * offered
     return hits, truth.sum(1)
 
 
 def _ndcg(hits: Floats, relevant: Floats, k: int) -> Floats:
     discount = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.cumsum(discount)[np.minimum(relevant, k).astype(int) - 1]
-    result: Floats = (hits[:, :k] * discount).sum(1) / ideal
+    result: Floats = (hits[:, :k] * discount).sum(1) / ideal  # [B]
     return result
 
 

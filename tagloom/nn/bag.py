@@ -26,8 +26,9 @@ class BagEncoder(nn.Module):
         self, features: int, width: int, prior: Tensor, generator: torch.Generator, vectors: Tensor | None = None
     ) -> None:
         super().__init__()
-        self.words = nn.EmbeddingBag(features, width, mode="sum", sparse=True)
-        self.tags = nn.Linear(width, len(prior))
+        # Made without numbers at first: torch's own would be drawn from the process's random numbers.
+        self.words = nn.EmbeddingBag(features, width, mode="sum", sparse=True, device="meta").to_empty(device="cpu")
+        self.tags = nn.Linear(width, len(prior), device="meta").to_empty(device="cpu")
         with torch.no_grad():
             self.words.weight.normal_(0.0, width**-0.5, generator=generator)
             if vectors is not None:

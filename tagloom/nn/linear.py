@@ -21,10 +21,10 @@ class LinearEncoder(nn.Module):
 
     def __init__(self, features: int, prior: Tensor) -> None:
         super().__init__()
-        self.words = nn.EmbeddingBag(features, len(prior), mode="sum", sparse=True)
+        # Zeros handed in: torch's own first weights would be drawn from the process's random numbers.
+        zeros = torch.zeros(features, len(prior))
+        self.words = nn.EmbeddingBag(features, len(prior), mode="sum", sparse=True, _weight=zeros)
         self.bias = nn.Parameter(prior.clone())
-        with torch.no_grad():
-            self.words.weight.zero_()
 
     def forward(self, features: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
         """Features [N] and weights [N] of B texts that begin at starts [B] -> scores [B, L]."""

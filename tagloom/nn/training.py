@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import signal
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
@@ -37,16 +41,20 @@ class TrainingPlan:
     seed: int
     log_folder: Path | None = None
     progress: Callable[[int, dict[str, float]], object] | None = None
-    warn: Callable[[str], object] = bool
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training did: passes made, the best pass, and the figures of every pass on valid."""
+    """What training did: passes completed, the best of them (from 1; 0 without any), the figures of each.
+
+    `history` has `train/loss` (the mean over the pass, dropout included), `valid/loss` and `valid/ndcg`. `stopped` says
+    why training broke off; empty when it came to its end.
+    """
 
     epochs: int
     best_epoch: int
     history: tuple[dict[str, float], ...]
+    stopped: str = ""
 
     @property
     def best(self) -> float:
@@ -57,7 +65,7 @@ class Trained:
 class TagTraining(lightning.LightningModule):
     """Trains an encoder by stochastic gradient descent with a step that falls linearly to zero.
 
-    Plain SGD for the tables of features, because it moves a rare feature little: Adam and Adagrad give rare features the
+    Plain SGD for the tables of features, as it moves a rare feature little: Adam and Adagrad give rare features the
     largest steps, and on TF-IDF features both ended at an nDCG a third lower. The steps are large (1 to 16 a text),
     since a text's features have length 1 together.
 
@@ -81,6 +89,7 @@ class TagTraining(lightning.LightningModule):
         self.encoder, self.loss, self.plan, self.steps, self.measure = encoder, loss, plan, steps, measure
         self.seen: list[tuple[Tensor, Tensor]] = []
         self.history: list[dict[str, float]] = []
+        self.lost, self.learned = 0.0, 0  # sum of the losses, and texts, of this pass
         self.random = torch.Generator().manual_seed(plan.seed)
         self.automatic_optimization = False
 
@@ -91,8 +100,10 @@ class TagTraining(lightning.LightningModule):
             shown = torch.rand(len(weights), generator=self.random).to(weights.device) >= self.plan.dropout
             weights = weights * shown / (1 - self.plan.dropout)
         loss = self.loss(self.encoder(features, starts, weights), truth)
-        if not math.isfinite(loss.item()):
-            raise FloatingPointError("the loss is not a finite number")
+        value = loss.item()
+        if not math.isfinite(value):
+            raise FloatingPointError("the loss was no finite number")
+        self.lost, self.learned = self.lost + value * len(truth), self.learned + len(truth)
         optimisers: Any = self.optimizers()
         falling: Any = self.lr_schedulers()
         for optimiser in optimisers:
@@ -101,25 +112,29 @@ class TagTraining(lightning.LightningModule):
         for optimiser, schedule in zip(optimisers, falling, strict=True):
             optimiser.step()
             schedule.step()
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(truth))
 
     def validation_step(self, batch: Batch, batch_ix: int) -> None:  # noqa: ARG002 (Lightning's signature)
         """Keep scores and truth until the pass over valid is complete."""
         features, starts, weights, truth = batch
         scores = self.encoder(features, starts, weights)
-        self.log("valid/loss", self.loss(scores, truth), on_epoch=True, batch_size=len(truth))
+        if not scores.isfinite().all():
+            raise FloatingPointError("the scores on valid were no finite numbers")
         self.seen.append((scores.float().cpu(), truth.cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        """Measure the whole of valid at once."""
+        """Measure the whole of valid at once; this pass over train is over by now."""
         scores, truth = (torch.cat(parts) for parts in zip(*self.seen, strict=True))
         self.seen.clear()
-        value = self.measure(scores, truth)
-        self.log("valid/ndcg", value)
-        figures = {name: float(figure) for name, figure in self.trainer.callback_metrics.items()}
-        self.history.append({**figures, "valid/ndcg": value})
+        figures = {
+            "train/loss": self.lost / max(self.learned, 1),
+            "valid/loss": self.loss(scores, truth).item(),
+            "valid/ndcg": self.measure(scores, truth),
+        }
+        self.lost, self.learned = 0.0, 0
+        self.log_dict(figures)
+        self.history.append(figures)
         if self.plan.progress is not None:
-            self.plan.progress(self.current_epoch + 1, self.history[-1])
+            self.plan.progress(self.current_epoch + 1, dict(figures))
 
     def configure_optimizers(self) -> Any:
         """SGD for the sparse tables, Adam for the few parameters that every text moves."""
@@ -148,36 +163,66 @@ def train(
         valid_batches: the same, for valid.
 
     Returns:
-        What happened. When the loss is no longer a finite number training stops and the best pass so far counts.
+        What happened. When loss or scores are no longer finite numbers training stops and the best pass so far counts;
+        with none so far nothing was learned, and the weights are of no use.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the encoder is then somewhere in its training.
     """
     steps = plan.epochs * len(train_batches)  # type: ignore[arg-type]
     module = TagTraining(encoder, loss, plan, steps, measure)
     with tempfile.TemporaryDirectory() as folder, _quiet():
         best = ModelCheckpoint(folder, monitor="valid/ndcg", mode="max", save_weights_only=True)
         stop = EarlyStopping("valid/ndcg", mode="max", patience=plan.patience, min_delta=1e-4)
-        callbacks: list[Callback] = [best, stop]
-        logger = TensorBoardLogger(plan.log_folder, name="") if plan.log_folder else False
-        trainer = lightning.Trainer(
-            max_epochs=plan.epochs,
-            callbacks=callbacks,
-            logger=logger,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            log_every_n_steps=1_000_000,
-        )
+        trainer = _trainer(plan, folder, [best, stop])
+        stopped = ""
         try:
-            trainer.fit(module, train_batches, valid_batches)
+            with _interruptible():
+                trainer.fit(module, train_batches, valid_batches)
         except FloatingPointError as error:
-            plan.warn(
-                f"training stopped early: {error}; " + ("the best pass counts" if module.history else "nothing learned")
-            )
+            stopped = str(error)
             if not module.history:
-                return Trained(0, 0, ())
+                return Trained(0, 0, (), stopped)
         state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
         encoder.load_state_dict({name.removeprefix("encoder."): value for name, value in state.items()})
-    figures = [entry["valid/ndcg"] for entry in module.history]
-    return Trained(len(figures), figures.index(max(figures)) + 1, tuple(module.history))
+    # In the precision that the checkpoint was chosen in: what it took for a tie is a tie here.
+    figures = np.array([entry["valid/ndcg"] for entry in module.history], np.float32)
+    return Trained(len(figures), int(figures.argmax()) + 1, tuple(module.history), stopped)
+
+
+def _trainer(plan: TrainingPlan, folder: str, callbacks: list[Callback]) -> lightning.Trainer:
+    """Lightning's Trainer on one device, writing nothing but checkpoints to `folder` and curves where the plan says."""
+    return lightning.Trainer(
+        # Not "auto": that takes all GPUs at once, and Apple's, which know no sparse gradients.
+        accelerator="cuda" if torch.cuda.is_available() else "cpu",
+        devices=1,
+        # A variable of a job scheduler in the environment does not make this one of many processes.
+        plugins=[LightningEnvironment()],
+        default_root_dir=folder,
+        max_epochs=plan.epochs,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(plan.log_folder, name="") if plan.log_folder else False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1_000_000,
+    )
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C as everywhere in Python: Lightning turns it into `sys.exit(1)` and leaves later ones ignored."""
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        if main and handler is not None and signal.getsignal(signal.SIGINT) is not handler:
+            signal.signal(signal.SIGINT, handler)
 
 
 @contextlib.contextmanager

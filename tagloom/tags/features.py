@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,10 +70,6 @@ class Features:
     def rows(self, texts: Iterable[str]) -> Any:
         """CSR matrix [B, V], each row of length 1; a text without a known term is an empty row."""
         return self._vectoriser.transform(texts)
-
-    def single_words(self) -> Iterator[tuple[int, str]]:
-        """Column and word of the terms that are one word."""
-        return ((ix, term) for ix, term in enumerate(self.terms) if " " not in term)
 
     @cached_property
     def _vectoriser(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from tagloom.artifact import load_arrays, save_arrays
 from tagloom.config import TaggerSettings
 from tagloom.data.batches import SparseBatches
+from tagloom.errors import SettingsError
 from tagloom.measure.tagging import tag_metrics
 
 if TYPE_CHECKING:
@@ -23,14 +25,12 @@ if TYPE_CHECKING:
     from tagloom.tags.features import Features
 
 _VALID_BATCH = 1_024
-_STEP_SIZES = (
-    1.0,
-    4.0,
-    16.0,
-)  # small catalogues of long texts want the largest, large ones of short texts the smallest
+# Small catalogues of long texts want the largest, large ones of short texts the smallest.
+_STEP_SIZES = (1.0, 4.0, 16.0)
 
 Encoder = TypeVar("Encoder", bound="nn.Module")
 Floats = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.integer[Any]]
 Progress = Callable[[int, dict[str, float]], object]
 
 
@@ -41,6 +41,7 @@ class TrainingData:
     features: Features
     train: tuple[Any, Any]
     valid: tuple[Any, Any]
+    # What may help, and whom to tell.
     word_vectors: WordVectors | None = None
     log_folder: Path | None = None
     progress: Progress | None = None
@@ -52,8 +53,14 @@ class TagModel(Protocol):
     def scores(self, rows: Any) -> Floats:
         """CSR features [B, V] -> a score of each tag [B, L]; larger is likelier."""
 
-    def carried(self, row: Any, tag_ix: int) -> Floats:
-        """How much each feature of one CSR row [1, V] added to a tag's score, in the order of `row.indices`."""
+    def carried(self, features: Rows, weights: Floats, tags: Rows) -> Floats:
+        """How much each of one text's features added to the scores of some tags: [N, K].
+
+        Args:
+            features: [N] columns of the text's features.
+            weights: [N] their weights in the text.
+            tags: [K] columns of the tags.
+        """
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All that must be saved."""
@@ -74,9 +81,9 @@ class PopularModel:
         """The same row for each text."""
         return np.repeat(self.log_odds[None], rows.shape[0], axis=0)
 
-    def carried(self, row: Any, tag_ix: int) -> Floats:  # noqa: ARG002
+    def carried(self, features: Rows, weights: Floats, tags: Rows) -> Floats:  # noqa: ARG002
         """Nothing in the text carried anything."""
-        return np.zeros(row.nnz, np.float32)
+        return np.zeros((len(features), len(tags)), np.float32)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The log-odds."""
@@ -106,9 +113,9 @@ class LinearModel:
         result: Floats = rows @ self.weights + self.bias
         return result
 
-    def carried(self, row: Any, tag_ix: int) -> Floats:
+    def carried(self, features: Rows, weights: Floats, tags: Rows) -> Floats:
         """Exact: the terms of the sum."""
-        result: Floats = row.data * self.weights[row.indices, tag_ix]
+        result: Floats = weights[:, None] * self.weights[features[:, None], tags]
         return result
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -148,9 +155,9 @@ class BagModel:
         result: Floats = (rows @ self.words) @ self.tags.T + self.bias
         return result
 
-    def carried(self, row: Any, tag_ix: int) -> Floats:
+    def carried(self, features: Rows, weights: Floats, tags: Rows) -> Floats:
         """Exact: the score is a sum over features."""
-        result: Floats = row.data * (self.words[row.indices] @ self.tags[tag_ix])
+        result: Floats = weights[:, None] * (self.words[features] @ self.tags[tags].T)
         return result
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -184,7 +191,13 @@ def _prior(data: TrainingData) -> Floats:
 
 
 def _train(make: Callable[[], Encoder], data: TrainingData, settings: TaggerSettings) -> tuple[Encoder, Trained]:
-    """Train a new encoder, with the step size of the settings or the best of `_STEP_SIZES` after one pass."""
+    """Train a new encoder, with the step size of the settings or the best of `_STEP_SIZES` after one pass.
+
+    `data.progress` hears of the passes that try a step size as pass 0, with the size as "trial/learning_rate".
+
+    Raises:
+        SettingsError: the scores were no longer finite numbers before the first pass was over.
+    """
     from tagloom.nn.losses import binary_cross_entropy
     from tagloom.nn.training import TrainingPlan, train
 
@@ -198,10 +211,28 @@ def _train(make: Callable[[], Encoder], data: TrainingData, settings: TaggerSett
         valid_batches = SparseBatches(*data.valid, _VALID_BATCH)
         return encoder, train(encoder, binary_cross_entropy, plan, train_batches, valid_batches, _ndcg)
 
-    step_size = settings.learning_rate
-    if not step_size:
-        step_size = max(_STEP_SIZES, key=lambda size: run(size, 1)[1].best)
-    return run(step_size, settings.epochs, log_folder=data.log_folder, progress=data.progress)
+    def after_one_pass(step_size: float) -> float:
+        def tell(_: int, figures: dict[str, float]) -> None:
+            if data.progress is not None:
+                data.progress(0, {**figures, "trial/learning_rate": step_size})
+
+        return run(step_size, 1, progress=tell)[1].best
+
+    step_size = settings.learning_rate or max(_STEP_SIZES, key=after_one_pass)
+    encoder, trained = run(step_size, settings.epochs, log_folder=data.log_folder, progress=data.progress)
+    if not trained.epochs:
+        raise SettingsError(
+            f"nothing was learned: {trained.stopped} in the first pass, with a step size of {step_size:g} a text;"
+            " lower tagger.learning_rate" + (", or look into the word vectors" if data.word_vectors is not None else "")
+        )
+    if trained.stopped:
+        warnings.warn(
+            f"training stopped in pass {trained.epochs + 1}: {trained.stopped}; the best pass before it counts."
+            f" Lower tagger.learning_rate (it was {step_size:g})",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return encoder, trained
 
 
 def _ndcg(scores: Any, truth: Any) -> float:
@@ -212,7 +243,8 @@ def _first_vectors(data: TrainingData, settings: TaggerSettings) -> Floats | Non
     """[V, D] the shop's word vectors for single words, the mean of its words for a run; None without vectors."""
     if data.word_vectors is None or not settings.word_vectors:
         return None
-    words = sorted({word for term in data.features.terms for word in term.split(" ")})
+    # A custom word may have a blank in it and is no run then.
+    parts = [[term] if term in data.word_vectors else term.split(" ") for term in data.features.terms]
+    words = sorted({word for words in parts for word in words})
     known = dict(zip(words, data.word_vectors.matrix_for(words, settings.seed), strict=True))
-    vectors = np.stack([np.mean([known[word] for word in term.split(" ")], axis=0) for term in data.features.terms])
-    return vectors.astype(np.float32)
+    return np.stack([np.mean([known[word] for word in words], axis=0) for words in parts]).astype(np.float32)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,54 +10,29 @@ import numpy as np
 import numpy.typing as npt
 
 from tagloom.artifact import check_artifact, new_artifact
-from tagloom.config import SplitSettings, TaggerSettings, settings_from
-from tagloom.data.split import kfold, take
+from tagloom.config import TaggerSettings, settings_from
+from tagloom.data.split import hold_out, take
 from tagloom.data.tables import Products
 from tagloom.data.words.text import WordSplitter
-from tagloom.errors import DataError, NotFittedError
+from tagloom.errors import DataError, NotFittedError, UserError
 from tagloom.measure.tagging import TagMetrics, best_threshold, tag_metrics
 from tagloom.tags.calibrate import Calibration
 from tagloom.tags.features import Features
-from tagloom.tags.models import MODELS, Progress, TagModel, TrainingData, load_model, save_model
+from tagloom.tags.fitted import Fitted, TagScore, Word
+from tagloom.tags.models import MODELS, Progress, TrainingData
 
 if TYPE_CHECKING:
     from tagloom.data.vocabulary.vocab import Vocabulary
     from tagloom.data.words.wordvectors import WordVectors
     from tagloom.nn.training import Trained
 
+__all__ = ["JOB", "TagScore", "Tagger", "Word"]
+
 JOB = "tags"
 _BATCH = 1_024
-_BECAUSE = 3
-_VALID_FOLDS = 10
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word (or run of words) of the text and what it added to a tag's score."""
-
-    text: str
-    weight: float
-
-
-@dataclass(frozen=True)
-class TagScore:
-    """A tag, how sure the Tagger is (0 to 1), and the words that carried it, the strongest first."""
-
-    tag: str
-    confidence: float
-    because: tuple[Word, ...] = ()
-    tag_id: int = -1
-
-
-@dataclass(frozen=True, eq=False)
-class _Fitted:
-    features: Features
-    model: TagModel
-    tags: tuple[str, ...]
-    tag_ids: tuple[int, ...]
-    calibration: Calibration
-    threshold: float
-    trained: Trained | None = None
+_VALID_SHARE = 0.1
+# More than this makes stopping, calibration and threshold no better, and every pair of product and tag takes room.
+_MOST_VALID = 20_000
 
 
 class Tagger:
@@ -78,7 +51,7 @@ class Tagger:
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
-        self._fitted: _Fitted | None = None
+        self._fitted: Fitted | None = None
 
     def fit(
         self,
@@ -91,36 +64,30 @@ class Tagger:
         log_folder: Path | None = None,
         progress: Progress | None = None,
     ) -> Tagger:
-        """Learn from tagged products; starts anew each time.
+        """Learn from tagged products; starts anew each time. A fit that fails leaves the Tagger as it was.
 
         Args:
             train: products with clean tags.
-            valid: products for stopping, calibration and the threshold; None takes a tenth of `train` away.
+            valid: products for stopping, calibration and the threshold; None takes a tenth of `train` away. Tags that
+                are not in `train` are no part of it, and of more than 20,000 products so many are drawn.
             vocabulary: gives the tags' stable ids; without it ids are the tags' positions.
             custom_words: words and brands that are never split.
             word_vectors: to start the bag encoder from.
             log_folder: where TensorBoard curves go.
-            progress: told pass number and figures after each pass.
+            progress: told pass number and figures after each pass; passes that only try a step size have number 0.
 
         Raises:
-            SettingsError: a setting is unknown or out of range.
+            SettingsError: a setting is unknown or out of range, or the step size so large that nothing was learned.
             DataError: no product has a tag, or too few products.
+            VocabularyError: a tag is not in the vocabulary.
         """
         settings = self._checked()
-        if valid is None:
-            rest, held_out = next(kfold(train, _VALID_FOLDS, SplitSettings(seed=settings.seed)))
-            train, valid = take(train, rest), take(train, held_out)
-        # A product without any tag says nobody tagged it yet, not that no tag fits.
-        train, valid = _tagged(train), _tagged(valid)
+        train, valid = _tagged_parts(train, valid, settings.seed)
         tags = sorted(set(train.frame["tags"].explode().drop_nulls()))
-        if not tags or not len(valid):
-            raise DataError(
-                "no products with tags to learn from; import products with tags, or lower tags.min_support"
-                if not tags
-                else "no tagged products are left for valid; import more, or raise split.valid"
-            )
+        ids = tuple(range(len(tags)))
         if vocabulary is not None:
             tags = sorted(tags, key=lambda name: vocabulary.tag(name).id)
+            ids = tuple(vocabulary.tag(name).id for name in tags)
         features = Features.fit(train.texts, settings, WordSplitter(tuple(custom_words)))
         data = TrainingData(
             features,
@@ -134,8 +101,7 @@ class Tagger:
         scores, truth = model.scores(data.valid[0]), data.valid[1].toarray()
         calibration = Calibration.fit(scores, truth, settings.seed)
         threshold = best_threshold(calibration.confidences(scores), truth)
-        ids = tuple(range(len(tags))) if vocabulary is None else tuple(vocabulary.tag(name).id for name in tags)
-        self._fitted = _Fitted(features, model, tuple(tags), ids, calibration, threshold, trained)
+        self._fitted = Fitted(features, model, tuple(tags), ids, ids, calibration, threshold, trained)
         return self
 
     @property
@@ -165,60 +131,73 @@ class Tagger:
 
         Args:
             texts: one text, several, or products.
-            top: most tags for a text.
-            threshold: least confidence; None takes the Tagger's own, 0 gives `top` tags to every text.
+            top: most tags for a text, from 1.
+            threshold: least confidence; None takes the Tagger's own, 0 gives `top` tags to every text in which it
+                knows a word.
             because: also find the words that carried each tag.
 
         Returns:
             One list for each text.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            UserError: a text is no string, `top` is below 1, or `threshold` is outside 0 to 1.
         """
         fitted = self._ready
-        given = (
-            [texts] if isinstance(texts, str) else texts.texts.to_list() if isinstance(texts, Products) else list(texts)
-        )
+        given = _as_texts(texts)
+        if top < 1:
+            raise UserError(f"top: expected a whole number from 1, came {top}")
         least = fitted.threshold if threshold is None else threshold
+        if not 0 <= least <= 1:
+            raise UserError(f"threshold: expected a confidence from 0 to 1, came {threshold}")
         answers: list[list[TagScore]] = []
         for start in range(0, len(given), _BATCH):
-            rows = fitted.features.rows(given[start : start + _BATCH])
-            confidences = fitted.calibration.confidences(fitted.model.scores(rows))
-            for ix, row in enumerate(confidences):
-                # A text without one known word is no ground for any tag.
-                chosen = _best(row, top, least) if rows.indptr[ix] < rows.indptr[ix + 1] else []
-                answers.append([self._score(rows[ix] if because else None, tag_ix, row[tag_ix]) for tag_ix in chosen])
+            answers += fitted.answers(fitted.features.rows(given[start : start + _BATCH]), top, least, because)
         return answers
 
     def confidences(self, texts: Sequence[str]) -> Iterator[npt.NDArray[np.floating[Any]]]:
         """Confidence of every tag, batch by batch: arrays [B, L] over all texts, in order."""
         fitted = self._ready
         for start in range(0, len(texts), _BATCH):
-            rows = fitted.features.rows(texts[start : start + _BATCH])
-            yield fitted.calibration.confidences(fitted.model.scores(rows))
+            yield fitted.confidences(fitted.features.rows(texts[start : start + _BATCH]))
 
     def evaluate(self, products: Products) -> TagMetrics:
-        """Measure on tagged products that were not trained on; tags the Tagger does not know count as missed."""
-        products = _tagged(products)
+        """Measure on tagged products that were not trained on; tags the Tagger does not know count as missed.
+
+        Every text is ranked, also one without a known word, which `suggest` gives no tag.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            DataError: no product has a tag.
+        """
         fitted = self._ready
+        products = _tagged(products)
+        if not len(products):
+            raise DataError("no tagged products to measure on; give some with tags")
         unknown = sorted(set(products.frame["tags"].explode().drop_nulls()) - set(fitted.tags))
         truth = _truth(products, [*fitted.tags, *unknown])
         texts = products.texts.to_list()
 
         def batches() -> Iterator[tuple[Any, Any]]:
             for number, known in enumerate(self.confidences(texts)):
-                nothing = np.full((len(known), len(unknown)), -1.0)
+                nothing = np.full((len(known), len(unknown)), -np.inf)
                 start = number * _BATCH
                 yield np.hstack([known, nothing]), truth[start : start + len(known)].toarray()
 
         return tag_metrics(batches(), fitted.threshold)
 
     def named_by(self, vocabulary: Vocabulary) -> Tagger:
-        """The same Tagger with the vocabulary's names of today: renamed tags by their new name, merged ones as one."""
-        fitted = self._ready
-        live = [vocabulary.resolve(tag) for tag in fitted.tag_ids]
-        names = [None if tag is None else vocabulary.tag(tag).name for tag in live]
+        """The same Tagger with the vocabulary's names of today, for one that was fitted with an older state of it.
+
+        Renamed tags go by their new name; merged ones are one, with the larger confidence; a tag that is no longer in
+        the vocabulary is not given.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            VocabularyError: the vocabulary knows none of the tags.
+        """
         other = Tagger(**self.settings)
-        kept = tuple(name if name is not None else old for name, old in zip(names, fitted.tags, strict=True))
-        ids = tuple(tag if tag is not None else old for tag, old in zip(live, fitted.tag_ids, strict=True))
-        other._fitted = replace(fitted, tags=kept, tag_ids=ids)
+        other._fitted = self._ready.named_by(vocabulary)
         return other
 
     def save(
@@ -235,17 +214,8 @@ class Tagger:
             ArtifactError: `path` exists.
         """
         fitted = self._ready
-        about = {
-            "tags": fitted.tags,
-            "tag_ids": fitted.tag_ids,
-            "slope": fitted.calibration.slope,
-            "offset": fitted.calibration.offset,
-            "threshold": fitted.threshold,
-        }
         with new_artifact(Path(path), JOB, self._checked().model_dump(), data or {}, metrics or {}) as folder:
-            (folder / "tagger.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
-            fitted.features.save(folder)
-            save_model(fitted.model, folder)
+            fitted.save(folder)
 
     @classmethod
     def load(cls, path: str | Path) -> Tagger:
@@ -257,19 +227,11 @@ class Tagger:
         folder = Path(path)
         manifest = check_artifact(folder, JOB)
         tagger = cls(**manifest.settings)
-        about = json.loads((folder / "tagger.json").read_text(encoding="utf-8"))
-        tagger._fitted = _Fitted(
-            Features.load(folder),
-            load_model(tagger._checked().encoder, folder),
-            tuple(about["tags"]),
-            tuple(about["tag_ids"]),
-            Calibration(about["slope"], about["offset"]),
-            about["threshold"],
-        )
+        tagger._fitted = Fitted.load(folder, tagger._checked().encoder)
         return tagger
 
     @property
-    def _ready(self) -> _Fitted:
+    def _ready(self) -> Fitted:
         if self._fitted is None:
             raise NotFittedError("this Tagger has learned nothing yet; call fit(products) or Tagger.load(path) first")
         return self._fitted
@@ -277,23 +239,32 @@ class Tagger:
     def _checked(self) -> TaggerSettings:
         return settings_from({"tagger": self.settings}, "Tagger").tagger
 
-    def _score(self, row: Any, tag_ix: int, confidence: float) -> TagScore:
-        fitted = self._ready
-        words = () if row is None else _because(fitted, row, tag_ix)
-        return TagScore(fitted.tags[tag_ix], float(confidence), words, fitted.tag_ids[tag_ix])
+
+def _as_texts(texts: str | Sequence[str] | Products) -> list[str]:
+    if isinstance(texts, str):
+        return [texts]
+    given = texts.texts.to_list() if isinstance(texts, Products) else list(texts)
+    for ix, text in enumerate(given):
+        if not isinstance(text, str):
+            raise UserError(f"texts, entry {ix}: expected a string, came {text!r} ({type(text).__name__})")
+    return given
 
 
-def _because(fitted: _Fitted, row: Any, tag_ix: int) -> tuple[Word, ...]:
-    carried = fitted.model.carried(row, tag_ix)
-    strongest = np.argsort(-carried, kind="stable")[:_BECAUSE]
-    return tuple(
-        Word(fitted.features.terms[row.indices[ix]], float(carried[ix])) for ix in strongest if carried[ix] > 0
-    )
-
-
-def _best(row: npt.NDArray[Any], top: int, least: float) -> list[int]:
-    some = np.argpartition(-row, top - 1)[:top] if top < len(row) else np.arange(len(row))
-    return [int(ix) for ix in some[np.argsort(-row[some], kind="stable")] if row[ix] >= least]
+def _tagged_parts(train: Products, valid: Products | None, seed: int) -> tuple[Products, Products]:
+    """Train and valid without the untagged: no tag on a product says that nobody tagged it yet, not that none fits."""
+    train = _tagged(train)
+    if not len(train):
+        raise DataError("no products with tags to learn from; import products with tags, or lower tags.min_support")
+    if valid is None:
+        rest, held_out = hold_out(train, _VALID_SHARE, seed)
+        train, valid = take(train, rest), take(train, held_out)
+    valid = _tagged(valid)
+    if not len(valid):
+        raise DataError("no tagged products are left for valid; import more, or raise split.valid")
+    if len(valid) > _MOST_VALID:
+        drawn = np.random.default_rng(seed).choice(len(valid), _MOST_VALID, replace=False)
+        valid = take(valid, np.sort(drawn))
+    return train, valid
 
 
 def _tagged(products: Products) -> Products:

@@ -20,6 +20,7 @@ Format = Literal["csv", "jsonl", "parquet", "sql"]
 LINE = "__line__"
 MOST_CHARACTERS = 16_000_000  # held as raw text at a time, whatever the number of rows; a longer row comes alone
 _NO_TEXT = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f]")
 _MOST_EXACT = 2**53
 
 
@@ -72,6 +73,10 @@ def check_columns(where: str, columns: Sequence[str]) -> tuple[str, ...]:
         DataError: no names at all, or one name stands twice.
     """
     names = [readable(name).strip() for name in columns]
+    if any(_CONTROL.search(name) for name in names):
+        raise DataError(
+            f"{where}: the column names are no text; is this a spreadsheet or a compressed file? Save it as CSV"
+        )
     if not any(names):
         raise DataError(f"{where}: expected the names of the columns first, came {names}")
     names = [name or f"column {place}" for place, name in enumerate(names, start=1)]
@@ -101,7 +106,7 @@ def batch_of(
         for line, row in zip(lines, rows, strict=True):
             wrong = [name for name, cell in zip(columns, row, strict=True) if cell and _NO_TEXT.search(cell)]
             if wrong:
-                shown = [cell and readable(cell) for cell in row]
+                shown = {name: cell and readable(cell) for name, cell in zip(columns, row, strict=True)}
                 bad.append(BadRow(line, wrong[0], "characters damaged, or of another encoding than the file", shown))
             else:
                 good.append((line, row))

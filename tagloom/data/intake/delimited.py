@@ -9,7 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from tagloom.data.intake.batches import MOST_CHARACTERS, BadRow, Batch, Source, batch_of, check_columns, readable
+import polars as pl
+
+from tagloom.data.intake.batches import LINE, MOST_CHARACTERS, BadRow, Batch, Source, batch_of, check_columns, readable
 from tagloom.data.intake.encoding import open_text
 from tagloom.errors import DataError
 
@@ -106,15 +108,39 @@ def _header(lines: Iterator[str] | IO[str], delimiter: str, path: Path) -> list[
 
 def _plain_batch(lines: _Lines, ahead: list[str], source: Source) -> Batch | None:
     """All lines at once when each is a whole and sound row, as nearly always; else None."""
+    first, width = lines.number + 1, len(source.columns)
+    numbers = range(first, first + len(ahead))
+    text = "".join(ahead)
+    if '"' not in text and width > 1:
+        batch = _unquoted_batch(text, numbers, source)
+    else:
+        try:
+            rows = list(csv.reader(ahead, delimiter=source.delimiter, strict=True))
+        except csv.Error:
+            return None
+        sound = len(rows) == len(ahead) and set(map(len, rows)) == {width}
+        batch = batch_of(numbers, rows, [], source.columns, {}) if sound else None
+    lines.skip(len(ahead) if batch else 0)
+    return batch
+
+
+def _unquoted_batch(text: str, numbers: range, source: Source) -> Batch | None:
+    """Lines without any quotation mark, three times as fast; None when one is no row or has bytes that are no text."""
     try:
-        rows = list(csv.reader(ahead, delimiter=source.delimiter, strict=True))
-    except csv.Error:
+        frame = pl.read_csv(
+            text.encode(),
+            has_header=False,
+            schema=dict.fromkeys(source.columns, pl.String),
+            separator=source.delimiter,
+            quote_char=None,
+            empty_string_is_null=False,
+        )
+    except (UnicodeEncodeError, pl.exceptions.PolarsError):
         return None
-    if len(rows) != len(ahead) or set(map(len, rows)) != {len(source.columns)}:
+    # A line with too many fields is an error, so when the number of delimiters is right none has too few.
+    if frame.height != len(numbers) or text.count(source.delimiter) != len(numbers) * (frame.width - 1):
         return None
-    first = lines.number + 1
-    lines.skip(len(rows))
-    return batch_of(range(first, first + len(rows)), rows, [], source.columns, {})
+    return Batch(frame.insert_column(0, pl.Series(LINE, numbers, dtype=pl.Int64)))
 
 
 def _careful_batch(lines: _Lines, count: int, source: Source) -> Batch:
@@ -149,12 +175,12 @@ def _next_row(lines: _Lines, delimiter: str, width: int, mended: Counter[str]) -
     except csv.Error as error:
         lines.give_back(taken[1:])
         if len(taken) == 1 and "end of data" not in str(error):
-            return _read_literally(start, taken[0], delimiter, width, mended, str(error))
+            return _read_literally(start, taken[0], delimiter, width, mended)
         return _left_open(start, taken[0])
     if len(taken) > 1 and _swallows(taken, row, delimiter, width):
         lines.give_back(taken[1:])
         return _left_open(start, taken[0])
-    if width > 1 and not any(cell.strip() for cell in row[:1]) and len(row) <= 1:
+    if not row or (width > 1 and len(row) == 1 and not row[0].strip()):
         return []
     return _of_width(start, row, width, mended)
 
@@ -184,13 +210,11 @@ def _left_open(start: int, line: str) -> BadRow:
     return BadRow(start, "", reason, readable(line.rstrip("\r\n")))
 
 
-def _read_literally(
-    start: int, line: str, delimiter: str, width: int, mended: Counter[str], error: str
-) -> list[str] | BadRow:
+def _read_literally(start: int, line: str, delimiter: str, width: int, mended: Counter[str]) -> list[str] | BadRow:
     """A line with stray quotation marks (`24" monitor`): they belong to the text if the fields then come out right."""
     text = line.rstrip("\r\n")
     if len(text) > _MOST_OF_A_FIELD:
-        return BadRow(start, "", f"longer than {_MOST_OF_A_FIELD} characters ({error})", readable(text))
+        return BadRow(start, "", f"a field of more than {_MOST_OF_A_FIELD:,} characters", readable(text))
     for row in ([_unquoted(cell) for cell in text.split(delimiter)], next(csv.reader([text], delimiter=delimiter))):
         if len(row) == width:
             mended[_LITERAL] += 1

@@ -25,20 +25,16 @@ def find_encoding(path: Path) -> str:
     Raises:
         DataError: none fits.
     """
-    mark, chunk = _first_foreign(path)
+    mark, sample = _first_foreign(path)
     if mark:
         return mark
-    # A chunk may end inside a character: only what stands before its last line break counts.
-    sample = chunk[: chunk.rfind(b"\n") + 1] if len(chunk) == _SNIFFED_BYTES else chunk
-    if sample.isascii():
-        sample = chunk
     if _damaged(sample, "utf-8") <= _MOST_DAMAGED:
         return "utf-8"
     if _damaged(sample, "gb18030") <= _MOST_DAMAGED and _reads_as_chinese(sample):
         return "gb18030"
     raise DataError(
         f"{path}: the encoding is neither UTF-8 nor GB18030; save the file as UTF-8,"
-        ' or, if you know that it is one of them, set read.encoding = "gb18030" in tagloom.toml'
+        ' or, if you know that it is one of them, say so in tagloom.toml: [read] encoding = "gb18030"'
     )
 
 
@@ -50,14 +46,19 @@ def choose_encoding(path: Path, told: str) -> str:
     """
     if not told:
         return find_encoding(path)
-    mark, chunk = _first_foreign(path)
-    wide = told == "gb18030"
-    found = mark or ("utf-8" if wide and len(chunk) and _damaged(chunk[: chunk.rfind(b"\n") + 1], "utf-8") == 0 else "")
-    if found == "utf-16" or (wide and found and not (found == "utf-8" and chunk[: chunk.rfind(b"\n") + 1].isascii())):
-        raise _contradiction(path, told, found)
-    if not wide and _damaged(chunk, "utf-8") > 0.5:
-        raise _contradiction(path, told, "another encoding")
-    return told if wide else "utf-8-sig"
+    mark, sample = _first_foreign(path)
+    text = sample.decode("utf-8", "surrogateescape")
+    certain = mark or ("utf-8" if sum(map(_is_foreign, text)) >= _FEW and not _damaged(sample, "utf-8") else "")
+    if told == "gb18030":
+        wrong = certain
+    else:
+        wrong = "utf-16" if mark == "utf-16" else "another encoding" if _damaged(sample, "utf-8") > 0.5 else ""
+    if wrong:
+        raise DataError(
+            f"{path}: read.encoding in tagloom.toml is {told!r}, but the file is in {wrong};"
+            ' write encoding = "" there, and it is found out'
+        )
+    return mark or told
 
 
 def open_text(path: Path, encoding: str) -> IO[str]:
@@ -84,30 +85,25 @@ def _first_foreign(path: Path) -> tuple[str, bytes]:
                 return name, b""
         while chunk and chunk.isascii():
             chunk = file.read(_SNIFFED_BYTES)
-    return "", chunk
+    # A full chunk may end inside a character: what stands before its last line break is whole.
+    whole = chunk[: chunk.rfind(b"\n") + 1] if len(chunk) == _SNIFFED_BYTES else chunk
+    return "", chunk if whole.isascii() else whole
+
+
+def _is_foreign(character: str) -> bool:
+    return character > "\x7f"
 
 
 def _damaged(sample: bytes, encoding: str) -> float:
     """The share of a sample's foreign characters that the encoding cannot read."""
     text = codecs.getincrementaldecoder(encoding)("surrogateescape").decode(sample, final=False)
-    foreign = damaged = 0
-    for character in text:
-        if character > "\x7f":
-            foreign += 1
-            damaged += "\udc80" <= character <= "\udcff"
-    return damaged / max(foreign, 1)
+    damaged = sum("\udc80" <= character <= "\udcff" for character in text)
+    return damaged / max(sum(map(_is_foreign, text)), 1)
 
 
 def _reads_as_chinese(sample: bytes) -> bool:
     text = codecs.getincrementaldecoder("gb18030")("ignore").decode(sample, final=False)
-    foreign = [character for character in text if character > "\x7f"][:_JUDGED_CHARACTERS]
-    pairs = [pair for pair in (character.encode("gb18030") for character in foreign) if len(pair) == 2]
-    low = sum(pair[1] < 0x80 for pair in pairs)
+    coded = [character.encode("gb18030") for character in filter(_is_foreign, text[:_JUDGED_CHARACTERS])]
+    pairs = [code for code in coded if len(code) == 2]
+    low = sum(code[1] < 0x80 for code in pairs)
     return low <= len(pairs) * (_MOST_LOW_BYTES if len(pairs) >= _FEW else _MOST_LOW_OF_FEW)
-
-
-def _contradiction(path: Path, told: str, found: str) -> DataError:
-    return DataError(
-        f"{path}: read.encoding is {told!r}, but the file is {'in ' if found.startswith('another') else ''}{found};"
-        " leave read.encoding empty in tagloom.toml, and it is found out"
-    )

@@ -18,14 +18,16 @@ import polars as pl
 
 from tagloom.config import ReadSettings
 from tagloom.data.intake import cells, sql
+from tagloom.data.intake.batches import LINE, BadRow, Batch, Source
 from tagloom.data.intake.columns import DATA_CSV, ColumnMap, Kind, action_synonyms, guess_kind, map_columns
-from tagloom.data.intake.read import LINE, BadRow, Batch, Source, open_source, read_batches
-from tagloom.data.intake.rows import Checked, Separators, check_events, check_products, made_ids
+from tagloom.data.intake.prose import prose
+from tagloom.data.intake.read import open_source, read_batches
+from tagloom.data.intake.rows import Checked, Separators, check_events, check_products, made_ids, require_action
 from tagloom.data.intake.upsert import Upserted, index_of, upsert, upsert_joined
 from tagloom.data.tables import EVENT_SCHEMA, PRODUCT_SCHEMA
 from tagloom.data.tablestore import REJECTED, Imported, Manifest, TableStore
 from tagloom.errors import DataError
-from tagloom.files import disk_errors
+from tagloom.files import disk_errors, sync_file
 
 ANONYMOUS = "anonymous"
 
@@ -66,19 +68,17 @@ def import_files(
 
     Raises:
         DataError: a file cannot be used as it is; nothing was imported.
+        TagloomError: the disk is full or the folder cannot be written; nothing was imported.
     """
     reports: list[FileReport] = []
-    with store.writing() as manifest, disk_errors(store.folder):
+    with disk_errors(store.folder), store.writing() as manifest:
         aside = store.folder / f".{REJECTED}.tmp"
         try:
             with aside.open("w", encoding="utf-8", errors="replace") as rejected:
                 for location, kind in sources:
                     source = open_source(location, settings)
-                    data_csv = kind is None and set(source.columns) >= DATA_CSV
-                    kinds: tuple[Kind, ...] = (
-                        ("products", "events") if data_csv else (kind or guess_kind(source.columns),)
-                    )
-                    for table in kinds:
+                    data_csv = set(source.columns) >= DATA_CSV
+                    for table in _tables(source, kind, settings, data_csv):
                         one = _Import(
                             store, settings, source, table, rejected, progress, again=again, data_csv=data_csv
                         )
@@ -91,6 +91,12 @@ def import_files(
             aside.unlink(missing_ok=True)
             store.sweep()
     return reports
+
+
+def _tables(source: Source, kind: Kind | None, settings: ReadSettings, data_csv: bool) -> tuple[Kind, ...]:
+    if kind or data_csv:
+        return (kind,) if kind else ("products", "events")
+    return ("events" if settings.event_columns.get("user_id") in source.columns else guess_kind(source.columns),)
 
 
 class _Import:
@@ -114,19 +120,22 @@ class _Import:
         self.mended: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.read = 0
+        self.first_bad: BadRow | None = None
 
     def run(self, manifest: Manifest) -> tuple[FileReport, Manifest]:
         """Import the file; returns what happened and the manifest to commit."""
         first = next(self._batches(), None)
         if first is None:
-            raise DataError(f"{self.name}: the file has a header and no rows")
+            raise DataError(f"{self.name}: there are column names and no rows; export it again, with its rows")
         told = self.settings.product_columns if self.table == "products" else self.settings.event_columns
         names = [name for name in first.frame.columns if name != LINE]
         columns = _with_found_attributes(map_columns(self.table, names, told, self.name), first.frame)
+        if self.table == "events":
+            require_action(columns, self.settings, self.name)
         report = FileReport(self.name, self.table, self.source.encoding, columns)
         sha256 = "" if self.source.format == "sql" else _sha256(Path(self.source.name))
         past = {entry.sha256 for entry in manifest.imports if entry.table == self.table}
-        if self.table == "events" and sha256 in past and not self.again:
+        if self.table == "events" and sha256 and sha256 in past and not self.again:
             return replace(report, already_imported=True), manifest
         final = self.store.folder / f"{self.table}-{manifest.generation:05d}.parquet"
         raw = final.with_suffix(".parquet.raw")
@@ -145,6 +154,7 @@ class _Import:
             )
             raw.unlink()
             manifest = replace(manifest, products=(final.name,), product_rows=made.total)
+        sync_file(final)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         entry = Imported(self.name, self.table, sha256, now, self.read, made.kept, self.rejected.total())
         report = replace(
@@ -167,19 +177,28 @@ class _Import:
         with pyarrow.parquet.ParquetWriter(raw, empty.to_arrow().schema, compression="zstd") as writer:
             for batch in self._batches():
                 checked = self._check(batch, columns, separators)
-                self.read += batch.frame.height + len(batch.bad)
-                self.mended += checked.mended
-                self._reject([*batch.bad, *checked.bad])
+                self.read += batch.rows
+                self.mended += checked.mended + Counter(batch.mended)
+                self._reject(sorted([*batch.bad, *checked.bad], key=lambda bad: bad.line))
                 index.append(index_of(checked.frame) if self.table == "products" else checked.frame.select(pl.len()))
                 writer.write_table(checked.frame.select(empty.columns).to_arrow())
-                self.progress(batch.frame.height + len(batch.bad))
+                self.progress(batch.rows)
         rows = pl.concat(index)
         if self.table == "events":
             rows = pl.DataFrame({LINE: pl.int_range(int(rows["len"].sum()), eager=True)})
         if not rows.height:
-            reasons = "; ".join(f"{count} x {reason}" for reason, count in self.rejected.most_common(3))
-            raise DataError(f"{self.name}: none of its {self.read} rows could be used: {reasons}")
+            raise self._all_bad()
         return rows
+
+    def _all_bad(self) -> DataError:
+        reasons = ", ".join(f"{count} x {reason}" for reason, count in self.rejected.most_common(3))
+        if self.first_bad is None:
+            return DataError(f"{self.name}: there are column names and no rows; export it again, with its rows")
+        where = f"line {self.first_bad.line}" + (f", column {self.first_bad.column!r}" if self.first_bad.column else "")
+        return DataError(
+            f"{self.name}: none of its {self.read} rows could be used ({reasons}); the first is {where}:"
+            f" {self.first_bad.reason}"
+        )
 
     def _check(self, batch: Batch, columns: ColumnMap, separators: Separators) -> Checked:
         if self.table == "products":
@@ -188,6 +207,7 @@ class _Import:
 
     def _reject(self, rows: list[BadRow]) -> None:
         for bad in rows:
+            self.first_bad = self.first_bad or bad
             entry = {"file": self.name, "line": bad.line, "column": bad.column, "reason": bad.reason, "row": bad.row}
             self.file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
             self.rejected[f"{bad.column}: {_kind_of(bad.reason)}" if bad.column else _kind_of(bad.reason)] += 1
@@ -205,21 +225,20 @@ def _from_data_csv(batch: Batch, table: Kind, settings: ReadSettings) -> Batch:
     Without a user column all rows are one anonymous user's.
     """
     raw = batch.frame
-    ids = made_ids(pl.Series("", [""] * raw.height, dtype=pl.String), raw["product_desc"].fill_null(""))
     if table == "products":
-        frame = raw.select(LINE, description="product_desc", tags="label").with_columns(product_id=ids)
-        return Batch(frame, batch.bad)
+        return replace(batch, frame=raw.select(LINE, "product_desc", "label"))
+    # As `check_products` makes it: from the description as it is kept.
+    text = prose(raw, ("product_desc",), "description", settings.max_characters, Counter())
     plain = pl.col("user_action").str.strip_chars().str.to_lowercase()
     known = plain.is_in(list(action_synonyms(settings.actions)))
-    others = pl.exclude("user_action", "product_desc", "label")
     frame = raw.select(
-        others,
-        action=pl.when(known).then("user_action").otherwise(pl.lit("search")),
+        pl.exclude("user_action"),
+        user_action=pl.when(known).then("user_action").otherwise(pl.lit("search")),
         text=pl.when(~known).then("user_action"),
-    ).with_columns(product_id=ids)
-    if guess_kind(frame.columns) == "products":
+    ).with_columns(product_id=made_ids(text.fill_null("")))
+    if guess_kind(frame.columns) == "products" and "user_id" not in settings.event_columns:
         frame = frame.with_columns(user_id=pl.lit(ANONYMOUS))
-    return Batch(frame, batch.bad)
+    return replace(batch, frame=frame)
 
 
 def _with_found_attributes(columns: ColumnMap, frame: pl.DataFrame) -> ColumnMap:
@@ -235,10 +254,16 @@ def _with_found_attributes(columns: ColumnMap, frame: pl.DataFrame) -> ColumnMap
 
 
 def _append(source: Path, target: Path) -> None:
+    """Add to a file all or nothing, so that its next line begins on a line of its own."""
     with source.open("rb") as new, target.open("ab") as kept:
-        shutil.copyfileobj(new, kept)
-        kept.flush()
-        os.fsync(kept.fileno())
+        size = kept.tell()
+        try:
+            shutil.copyfileobj(new, kept)
+            kept.flush()
+            os.fsync(kept.fileno())
+        except OSError:
+            os.truncate(target, size)
+            raise
 
 
 def _sha256(path: Path) -> str:

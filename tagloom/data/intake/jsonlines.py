@@ -23,6 +23,7 @@ from tagloom.data.intake.encoding import open_text
 from tagloom.errors import DataError
 
 _SNIFFED_LINES = 10_000
+_KINDS: dict[type, str] = {type(None): "null", list: "an array", str: "a string", bool: "true or false"}
 _NEW_KEYS = f"keys that the first {_SNIFFED_LINES:,} lines do not have left out"
 
 
@@ -37,7 +38,7 @@ def open_json_lines(path: Path, encoding: str) -> Source:
         for text in islice(lines, _SNIFFED_LINES):
             row = _parsed(text)
             if isinstance(row, dict):
-                names.update(dict.fromkeys(row))
+                names.update((name, None) for name in row if name == readable(name))
     if not names:
         raise DataError(
             f"{path}: expected a JSON object in each line, found none in the first {_SNIFFED_LINES:,};"
@@ -83,6 +84,8 @@ def _parsed(text: str) -> Any:
 
 
 def _what_is_wrong(value: object) -> str:
+    if isinstance(value, json.JSONDecodeError):
+        return f"not readable as JSON ({value.msg} at character {value.pos + 1})"
     if isinstance(value, ValueError):
         return f"not readable as JSON ({value})"
-    return f"expected a JSON object, came {type(value).__name__}"
+    return f"expected a JSON object, came {_KINDS.get(type(value), 'a number')}"

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from tagloom.config import ReadSettings
 from tagloom.data.intake import sql
-from tagloom.data.intake.batches import Batch, Format, Source, batched
+from tagloom.data.intake.batches import LINE, BadRow, Batch, Format, Source, batched
 from tagloom.data.intake.delimited import open_delimited, read_delimited
 from tagloom.data.intake.encoding import choose_encoding
 from tagloom.data.intake.jsonlines import open_json_lines, read_json_lines
 from tagloom.data.intake.parquet import open_parquet, read_parquet
 from tagloom.errors import DataError
+
+__all__ = ["LINE", "SUFFIXES", "BadRow", "Batch", "Source", "open_source", "read_batches"]
 
 SUFFIXES: dict[str, Format] = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",

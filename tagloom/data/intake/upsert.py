@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from tagloom.data.intake.read import LINE, BadRow
+from tagloom.data.intake.batches import LINE, BadRow
 from tagloom.data.tables import PRODUCT_SCHEMA
 
 _LISTS = ("category", "attributes", "tags")
@@ -87,7 +90,20 @@ def _write(old: pl.LazyFrame, fresh: pl.LazyFrame, final: Path) -> tuple[int, in
     columns = PRODUCT_SCHEMA.names()
     ids = fresh.select("product_id")
     kept = old.join(ids, on="product_id", how="anti", maintain_order="left")
-    pl.concat([kept.select(columns), fresh.select(columns)]).sink_parquet(final, compression="zstd")
+    with _disk_errors():
+        pl.concat([kept.select(columns), fresh.select(columns)]).sink_parquet(final, compression="zstd")
     total = int(pl.scan_parquet(final).select(pl.len()).collect().item())
     before = int(old.select(pl.len()).collect().item())
     return before + int(ids.select(pl.len()).collect().item()) - total, total
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Polars tells of a full disk in an error of its own; an OSError is what everybody expects."""
+    try:
+        yield
+    except pl.exceptions.ComputeError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error

@@ -37,6 +37,7 @@ class State:
     parents: dict[int, int | None] = field(default_factory=dict)
     splits: list[tuple[int, tuple[tuple[int, tuple[str, ...]], ...]]] = field(default_factory=list)
     by_hand: set[str] = field(default_factory=set)
+    parents_by_hand: set[int] = field(default_factory=set)
     refused: set[tuple[str, int]] = field(default_factory=set)
     undone: set[int] = field(default_factory=set)
     next_id: int = 0
@@ -52,6 +53,7 @@ class State:
             dict(self.parents),
             list(self.splits),
             set(self.by_hand),
+            set(self.parents_by_hand),
             set(self.refused),
             set(self.undone),
             self.next_id,
@@ -266,6 +268,8 @@ def _parent(state: State, data: dict[str, Any]) -> bool:
         return False
     state.parents[tag] = above
     state.ancestors(tag)
+    if not data.get("by"):
+        state.parents_by_hand.add(tag)
     return True
 
 

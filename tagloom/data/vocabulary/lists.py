@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from tagloom.config import Settings
 from tagloom.data.vocabulary.normal import display_form, normal_form
 from tagloom.errors import VocabularyError
 
@@ -89,4 +91,29 @@ def _check_circles(path: Path, names: dict[str, tuple[str, int]]) -> None:
         raise VocabularyError(
             f"{path}, lines {number} and {above[1]}: {alias!r} is an alias of {name!r}, and {what};"
             " put all aliases behind one name"
+        )
+
+
+@dataclass(frozen=True)
+class UserLists:
+    """A shop's own lists: synonyms (alias -> name), stop tags (with the default ones), words that are never split."""
+
+    synonyms: dict[str, str]
+    stop: frozenset[str]
+    words: tuple[str, ...]
+
+    @classmethod
+    def of(cls, folder: Path, settings: Settings) -> UserLists:
+        """Read the files that tagloom.toml names; one that is not there is empty.
+
+        Raises:
+            VocabularyError: the synonyms contradict each other or go in a circle; names file and lines.
+        """
+        synonyms, stop, words = (
+            folder / name for name in (settings.tags.synonyms, settings.tags.stop_tags, settings.text.words)
+        )
+        return cls(
+            read_synonyms(synonyms) if synonyms.exists() else {},
+            read_word_list(default_stop_tags()) | (read_word_list(stop) if stop.exists() else frozenset()),
+            tuple(sorted(read_word_list(words))) if words.exists() else (),
         )

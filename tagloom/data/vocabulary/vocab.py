@@ -92,6 +92,10 @@ class Vocabulary:
         """Whether a parent was ever set or taken away; None alone does not tell."""
         return self._state.expect(tag) in self._state.parents
 
+    def parent_by_hand(self, tag: int | str) -> bool:
+        """Whether a person set the parent; one that cleaning found holds for most products only."""
+        return self._state.expect(tag) in self._state.parents_by_hand
+
     def by_hand(self, name: str) -> bool:
         """Whether a person gave a tag this name or alias; cleaning keeps its hands off those."""
         return normal_form(name) in self._state.by_hand

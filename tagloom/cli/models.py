@@ -1,0 +1,225 @@
+"""Commands on models: train, evaluate, tag, models."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tagloom.cli.show import AsJson, ShopFolder, as_json, progress, say, table
+from tagloom.errors import ShopError
+
+if TYPE_CHECKING:
+    from tagloom.artifact import Manifest
+    from tagloom.config import ReadSettings
+    from tagloom.measure.tagging import TagMetrics
+    from tagloom.shop import Shop
+    from tagloom.tags.tagger import Tagger, TagScore
+    from tagloom.versions import Version
+
+Job = Annotated[str, typer.Argument(help="What to train: tags, or words (word vectors).")]
+OfVersion = Annotated[str, typer.Option("--version", help="A model version; the current one when left out.")]
+
+_EVALUATE = "Examples: tagloom evaluate my-shop tags; tagloom evaluate my-shop tags --folds 5"
+_TAG = "Examples: tagloom tag my-shop new.jsonl --out tagged.jsonl; tagloom tag my-shop --text '红色连衣裙'"
+_WORST = ("tag", "F1", "true", "given", "right")
+_ENOUGH = 5
+_TAGGED_AT_ONCE = 2_000
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands on the command line."""
+    app.command("train", epilog="Example: tagloom train my-shop tags --encoder bag")(train)
+    app.command("evaluate", epilog=_EVALUATE)(evaluate)
+    app.command("tag", epilog=_TAG)(tag)
+    app.command("models", epilog="Example: tagloom models my-shop --promote 0001")(models)
+
+
+def train(
+    shop: ShopFolder,
+    job: Job,
+    encoder: Annotated[str, typer.Option(help="linear, bag or popular; tagloom.toml's when left out.")] = "",
+    epochs: Annotated[int, typer.Option(help="Most passes over the data; tagloom.toml's when left out.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed; tagloom.toml's when left out.")] = -1,
+    json: AsJson = False,
+) -> None:
+    """Train a new model version; it answers from then on, the older ones stay."""
+    from tagloom.shop import Shop
+
+    opened = Shop.open(shop)
+    told: dict[str, Any] = {"encoder": encoder or None, "epochs": epochs or None, "seed": seed if seed >= 0 else None}
+    settings = {key: value for key, value in told.items() if value is not None}
+    with progress("Training", json) as advance:
+
+        def passed(epoch: int, figures: dict[str, float]) -> None:
+            doing = f"pass {epoch}" if epoch else f"trying step size {figures['trial/learning_rate']:g}"
+            advance(1, f"{doing}, nDCG@10 on valid {figures['valid/ndcg']:.4f}")
+
+        version = opened.train(job, progress=passed, **settings)
+    manifest = version.manifest
+    if json:
+        as_json({"job": job, "version": version.name, "metrics": manifest.metrics, "data": manifest.data})
+        return
+    if job == "tags":
+        title = f"Version {version.name} of tags, on {manifest.data['rows']['test']:,} products it never saw"
+        table(title, ("measure", "value"), list(manifest.metrics.items()))
+    say(f"Trained {job} version {version.name} ({manifest.size_bytes / 1e6:.1f} MB), now current.")
+    say(f"Next: tagloom tag {shop} new.jsonl" if job == "tags" else f"Next: tagloom words {shop} WORD")
+
+
+def evaluate(
+    shop: ShopFolder,
+    job: Annotated[str, typer.Argument(help="What to evaluate: tags.")] = "tags",
+    version: OfVersion = "",
+    folds: Annotated[int, typer.Option(help="Instead, train and measure so often, on other products each time.")] = 0,
+    top: Annotated[int, typer.Option(help="Tags listed as the worst.", min=0)] = 10,
+    json: AsJson = False,
+) -> None:
+    """Measure a model on products that it never saw; --folds gives mean and spread over k trainings."""
+    from tagloom.shop import Shop
+
+    opened = Shop.open(shop)
+    if job != "tags":
+        raise ShopError(f"unknown job {job!r}; there is: tags")
+    if folds:
+        _evaluate_folds(opened, folds, json)
+        return
+    chosen, tags, figures = opened.evaluate(version or None)
+    worst = _worst(tags, figures, top)
+    if json:
+        counted = {"version": chosen.name, "products": figures.products, "metrics": figures.values}
+        named = [dict(zip(_WORST, row, strict=True)) for row in worst]
+        as_json({**counted, "worst": named, "data": chosen.manifest.data})
+        return
+    title = f"Version {chosen.name} on {figures.products:,} held-out products"
+    table(title, ("measure", "value"), list(figures.values.items()))
+    table(f"Worst tags, of those on at least {_ENOUGH} of these products", _WORST, worst)
+
+
+def _evaluate_folds(shop: Shop, folds: int, json: bool) -> None:
+    with progress("Training and measuring", json, total=folds) as advance:
+        crossed = shop.cross_validate(folds, progress=lambda *_: advance(1))
+    if json:
+        data = shop.raw_products.fingerprint()
+        as_json({"folds": folds, "mean": crossed.mean, "std": crossed.std, "data": data})
+    else:
+        rows = [(name, crossed.mean[name], crossed.std[name]) for name in crossed.mean]
+        table(f"{folds} folds", ("measure", "mean", "standard deviation"), rows)
+
+
+def _worst(tags: Sequence[str], figures: TagMetrics, top: int) -> list[tuple[Any, ...]]:
+    counts, f1 = figures.per_tag, figures.f1_per_tag()
+    often = [ix for ix in range(len(tags)) if counts[ix, 0] >= _ENOUGH]
+    worst = sorted(often, key=lambda ix: (f1[ix], -counts[ix, 0]))[:top]
+    return [(tags[ix], float(f1[ix]), *map(int, counts[ix])) for ix in worst]
+
+
+def tag(
+    shop: ShopFolder,
+    file: Annotated[str, typer.Argument(help="Products in any form that import reads; - reads lines of text.")] = "",
+    text: Annotated[str, typer.Option(help="One text to tag instead of a file.")] = "",
+    out: Annotated[str, typer.Option(help="Write JSONL here instead of showing tables.", metavar="FILE")] = "",
+    top: Annotated[int, typer.Option(help="Most tags for a product.", min=1)] = 5,
+    threshold: Annotated[float, typer.Option(help="Least confidence, 0 to 1; the Tagger's own when left out.")] = -1.0,
+    version: OfVersion = "",
+    json: AsJson = False,
+) -> None:
+    """Tag products that nobody tagged yet, with confidence and the words that carried each tag."""
+    from tagloom.shop import Shop
+
+    opened = Shop.open(shop)
+    if bool(file) == bool(text):
+        raise ShopError("give a file of products or --text, one of the two")
+    tagger = opened.tagger(version or None)
+    products = [("", text)] if text else _lines() if file == "-" else _texts(opened.settings.read, file)
+    answers = _answers(tagger, products, top, None if threshold < 0 else threshold)
+    if out:
+        from tagloom.files import write_lines
+
+        count = write_lines(Path(out), answers)
+        say(f"Tagged {count:,} products: {out}")
+    elif json:
+        for answer in answers:
+            say(answer)
+    else:
+        _show_answers(answers)
+
+
+def _lines() -> Iterator[tuple[str, str]]:
+    return ((str(number), line.strip()) for number, line in enumerate(sys.stdin, start=1) if line.strip())
+
+
+def _texts(settings: ReadSettings, file: str) -> Iterator[tuple[str, str]]:
+    """Id and text of each readable product of a file, streamed; rows that cannot be read are named on stderr."""
+    from tagloom.data.intake.stream import product_texts_of
+
+    for products, rejected in product_texts_of(file, settings):
+        for bad in rejected:
+            sys.stderr.write(f"{file}, line {bad.line}, {bad.column or 'row'}: {bad.reason}; passed over\n")
+        yield from products
+
+
+def _answers(tagger: Tagger, products: Iterable[tuple[str, str]], top: int, threshold: float | None) -> Iterator[str]:
+    import json
+
+    stream = iter(products)
+    while chunk := list(itertools.islice(stream, _TAGGED_AT_ONCE)):
+        found = tagger.suggest([text for _, text in chunk], top, threshold=threshold)
+        for (name, text), tags in zip(chunk, found, strict=True):
+            answer = {"product_id": name, "text": text, "tags": [_tag(score) for score in tags]}
+            yield json.dumps(answer, ensure_ascii=False)
+
+
+def _tag(score: TagScore) -> dict[str, Any]:
+    because = [word.text for word in score.because]
+    return {"tag": score.tag, "id": score.tag_id, "confidence": round(score.confidence, 4), "because": because}
+
+
+def _show_answers(answers: Iterable[str]) -> None:
+    import json
+
+    for line in answers:
+        answer = json.loads(line)
+        title = answer["text"].splitlines()[0][:60] if answer["text"] else "(no text)"
+        rows = [(entry["tag"], f"{entry['confidence']:.2f}", ", ".join(entry["because"])) for entry in answer["tags"]]
+        shown = rows or [("(none sure enough)", "", "")]
+        table(f"{answer['product_id']} {title}".strip(), ("tag", "confidence", "because"), shown)
+
+
+def models(
+    shop: ShopFolder,
+    promote: Annotated[str, typer.Option(help="Let this version of tags answer from now on.", metavar="VERSION")] = "",
+    json: AsJson = False,
+) -> None:
+    """List model versions with their data, figures and size; or change the one that answers."""
+    from tagloom.shop import Shop
+
+    opened = Shop.open(shop)
+    if promote:
+        opened.promote("tags", promote)
+    versions = opened.versions()
+    if json:
+        as_json([{"job": v.job, "version": v.name, "current": v.current, **_about(v.manifest)} for v in versions])
+        return
+    columns = ("job", "version", "answers", "made", "encoder", "nDCG@10", "micro-F1", "data", "MB")
+    table(f"Models of {shop}", columns, [_row(version) for version in versions])
+    if not versions:
+        say(f"None yet. Next: tagloom train {shop} tags")
+
+
+def _about(manifest: Manifest) -> dict[str, Any]:
+    shown = {key: getattr(manifest, key) for key in ("created", "data", "metrics", "settings", "libraries")}
+    return {**shown, "bytes": manifest.size_bytes}
+
+
+def _row(version: Version) -> tuple[Any, ...]:
+    manifest = version.manifest
+    figures = [manifest.metrics.get(name, "") for name in ("nDCG@10", "micro-F1")]
+    size = f"{manifest.size_bytes / 1e6:.1f}"
+    encoder = manifest.settings.get("encoder", "")
+    data = manifest.data["products"]
+    return (version.job, version.name, version.current, manifest.created[:16], encoder, *figures, data, size)

@@ -1,0 +1,116 @@
+"""Commands on the vocabulary of tags: list, rename, merge, split, parent, history, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tagloom.cli.show import AsJson, ShopFolder, as_json, say, table
+from tagloom.errors import VocabularyError
+
+if TYPE_CHECKING:
+    from tagloom.data.vocabulary.vocab import Vocabulary
+
+_SPLIT = "Example: tagloom tags split my-shop 苹果 --part 苹果手机=手机,数码 --part 水果苹果=水果,生鲜"
+
+TagName = Annotated[str, typer.Argument(help="A tag's name or alias.", metavar="TAG")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put `tagloom tags ...` on the command line."""
+    tags = typer.Typer(help="The vocabulary of tags: ids never change, everything can be undone.")
+    tags.command("list", epilog="Example: tagloom tags list my-shop --like 手机")(list_)
+    tags.command("rename", epilog="Example: tagloom tags rename my-shop 笔电 笔记本电脑")(rename)
+    tags.command("merge", epilog="Example: tagloom tags merge my-shop 手提电脑 笔记本电脑")(merge)
+    tags.command("split", epilog=_SPLIT)(split)
+    tags.command("parent", epilog="Example: tagloom tags parent my-shop 连衣裙 裙子")(parent)
+    tags.command("history", epilog="Example: tagloom tags history my-shop")(history)
+    tags.command("undo", epilog="Example: tagloom tags undo my-shop 512")(undo)
+    app.add_typer(tags, name="tags", epilog="Example: tagloom tags list my-shop")
+
+
+def list_(
+    shop: ShopFolder,
+    like: Annotated[str, typer.Option(help="Only tags whose name or alias holds this.")] = "",
+    json: AsJson = False,
+) -> None:
+    """List the tags with id, aliases and parent."""
+    from tagloom.shop import Shop
+
+    vocabulary = Shop.open(shop).vocabulary
+    found = [tag for tag in vocabulary.tags if not like or any(like in name for name in (tag.name, *tag.aliases))]
+    if json:
+        as_json([{"id": t.id, "name": t.name, "aliases": t.aliases, "parent": t.parent} for t in found])
+        return
+    names = {tag.id: tag.name for tag in vocabulary.tags}
+    rows = [
+        (str(tag.id), tag.name, "" if tag.parent is None else names[tag.parent], ", ".join(tag.aliases))
+        for tag in found
+    ]
+    table(f"{len(found):,} tags", ("id", "name", "parent", "aliases"), rows, wide="aliases")
+
+
+def rename(shop: ShopFolder, tag: TagName, name: Annotated[str, typer.Argument(help="Its new name.")]) -> None:
+    """Give a tag a new name; the old one stays as an alias."""
+    _change(shop, lambda vocabulary: vocabulary.rename(tag, name))
+
+
+def merge(shop: ShopFolder, tag: TagName, into: Annotated[str, typer.Argument(help="The tag that stays.")]) -> None:
+    """Make two tags one; products and models follow."""
+    _change(shop, lambda vocabulary: vocabulary.merge(tag, into))
+
+
+def split(
+    shop: ShopFolder,
+    tag: TagName,
+    part: Annotated[list[str], typer.Option(help="NAME=word,word: products with such a word get NAME.")],
+) -> None:
+    """Divide a tag: a product whose category or text holds a part's word gets that part, the others keep the tag."""
+    parts = {}
+    for entry in part:
+        name, found, words = entry.partition("=")
+        if not found or not words:
+            raise VocabularyError(f"--part {entry!r}: expected NEW NAME=word,word")
+        parts[name.strip()] = [word.strip() for word in words.split(",") if word.strip()]
+    _change(shop, lambda vocabulary: vocabulary.split(tag, parts))
+
+
+def parent(
+    shop: ShopFolder, tag: TagName, above: Annotated[str, typer.Argument(help="Its parent; '' for none.")]
+) -> None:
+    """Set a tag's parent; products with the tag have the parent too from then on."""
+    _change(shop, lambda vocabulary: vocabulary.set_parent(tag, above or None))
+
+
+def history(
+    shop: ShopFolder,
+    top: Annotated[int, typer.Option(help="The latest so many records.", min=1)] = 20,
+    json: AsJson = False,
+) -> None:
+    """Show the latest records of the vocabulary, with the numbers that undo takes."""
+    from tagloom.shop import Shop
+
+    records = Shop.open(shop).vocabulary.records[-top:]
+    if json:
+        as_json([{"number": r.number, "op": r.op, **r.data} for r in records])
+    else:
+        rows = [(str(r.number), r.op, ", ".join(f"{key}: {value}" for key, value in r.data.items())) for r in records]
+        table("Latest records", ("number", "what", "with"), rows, wide="with")
+
+
+def undo(shop: ShopFolder, number: Annotated[int, typer.Argument(help="A record's number, from history.")]) -> None:
+    """Take a record back; undoing an undo carries it out again."""
+    _change(shop, lambda vocabulary: vocabulary.undo(number))
+
+
+def _change(folder: str, change: Callable[[Vocabulary], Vocabulary]) -> None:
+    from tagloom.shop import Shop
+
+    shop = Shop.open(folder)
+    before = shop.vocabulary
+    after = change(before)
+    shop.save_vocabulary(after)
+    for record in after.records[len(before.records) :]:
+        say(f"Record {record.number}: {record.op} {record.data}. Undo with: tagloom tags undo {folder} {record.number}")

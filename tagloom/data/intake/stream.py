@@ -1,0 +1,44 @@
+"""Products straight from a file, checked like an import but kept nowhere: what tagging new products reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tagloom.config import ReadSettings
+from tagloom.data.intake import sql
+from tagloom.data.intake.batches import LINE, BadRow
+from tagloom.data.intake.columns import map_columns
+from tagloom.data.intake.read import open_source, read_batches
+from tagloom.data.intake.rows import Separators, check_products
+from tagloom.data.tables import PRODUCT_SCHEMA, product_texts
+
+
+def product_texts_of(
+    location: str | Path, settings: ReadSettings
+) -> Iterator[tuple[list[tuple[str, str]], list[BadRow]]]:
+    """Id and text of the products of a file, batch by batch, and the rows that cannot be used.
+
+    Args:
+        location: path or database URL, as for an import. Columns that are told but not there are guessed instead, since
+            new products often have fewer columns.
+        settings: `[read]` of tagloom.toml.
+
+    Raises:
+        DataError: the file cannot be used as it is.
+    """
+    source = open_source(location, settings)
+    columns = separators = None
+    for batch in read_batches(source, settings.batch_rows):
+        if columns is None or separators is None:
+            names = [name for name in batch.frame.columns if name != LINE]
+            told = {
+                field: given
+                for field, given in settings.product_columns.items()
+                if {given} <= set(names) or (not isinstance(given, str) and set(given) <= set(names))
+            }
+            columns = map_columns("products", names, told, sql.masked(source.name))
+            separators = Separators.of(batch.frame, columns, settings)
+        checked = check_products(batch, columns, separators, settings)
+        frame = checked.frame.select(PRODUCT_SCHEMA.names())
+        yield list(zip(frame["product_id"], product_texts(frame), strict=True)), [*batch.bad, *checked.bad]

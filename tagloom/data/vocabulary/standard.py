@@ -1,0 +1,116 @@
+"""A whole catalogue's tags made standard: raw tags gathered, cleaned, and put back on the products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from tagloom.config import TagSettings
+from tagloom.data.tables import Products
+from tagloom.data.vocabulary.clean import TagCleaning, clean_tags
+from tagloom.data.vocabulary.identifiers import find_identifier_attributes
+from tagloom.data.vocabulary.lists import UserLists
+from tagloom.data.vocabulary.vocab import Vocabulary
+
+
+@dataclass(frozen=True)
+class Standard:
+    """What cleaning a catalogue found: the tags, and which attributes are no tags and why."""
+
+    cleaning: TagCleaning
+    identifiers: pl.DataFrame
+
+
+def raw_tags(products: Products, settings: TagSettings) -> pl.DataFrame:
+    """Everything on the products that may become a tag: `product_ix`, `raw`, one row each."""
+    frame = products.frame.with_columns(product_ix=pl.int_range(pl.len(), dtype=pl.UInt32))
+    sources = [_exploded(frame, "tags").select("product_ix", raw="tags")]
+    if settings.from_attributes:
+        named = _attributes(frame).select(
+            "product_ix",
+            raw=pl.when(pl.col("name") == "").then("value").otherwise(pl.concat_str("name", "value", separator="=")),
+        )
+        sources.append(named)
+    if settings.from_category:
+        sources.append(_exploded(frame, "category").select("product_ix", raw="category"))
+    return pl.concat(sources).unique(maintain_order=True)
+
+
+def standardise(products: Products, settings: TagSettings, lists: UserLists, vocabulary: Vocabulary) -> Standard:
+    """Clean the tags of a catalogue.
+
+    Args:
+        products: the catalogue with tags as they were imported.
+        settings: `[tags]` of tagloom.toml.
+        lists: the user's synonyms and stop tags.
+        vocabulary: the tags so far; ids and a person's decisions stay.
+    """
+    frame = products.frame.with_columns(product_ix=pl.int_range(pl.len(), dtype=pl.UInt32), text=products.texts)
+    identifiers = find_identifier_attributes(_attributes(frame).select("product_ix", "name", "value", "text"))
+    pairs = raw_tags(products, settings)
+    counts = pairs.group_by("raw", maintain_order=True).agg(products=pl.len())
+    cleaning = clean_tags(
+        counts,
+        settings,
+        len(products),
+        pairs=pairs,
+        synonyms=lists.synonyms,
+        stop=lists.stop,
+        identifiers=set(identifiers.filter("is_identifier")["name"]),
+        vocabulary=vocabulary,
+    )
+    return Standard(cleaning, identifiers)
+
+
+def with_standard_tags(
+    products: Products, settings: TagSettings, mapping: pl.DataFrame, vocabulary: Vocabulary
+) -> Products:
+    """The products with clean tags: mapped, merges and splits of the vocabulary carried out, parents set by hand added.
+
+    Args:
+        products: tags as they were imported.
+        settings: as they were cleaned with.
+        mapping: `raw`, `name`, as `TagCleaning.mapping`.
+        vocabulary: the names of today.
+    """
+    named = raw_tags(products, settings).join(mapping.select("raw", "name"), on="raw", maintain_order="left")
+    lists = named.drop_nulls().group_by("product_ix", maintain_order=True).agg(tags=pl.col("name"))
+    order = products.frame.drop("tags").with_columns(product_ix=pl.int_range(pl.len(), dtype=pl.UInt32))
+    frame = order.join(lists, on="product_ix", how="left", maintain_order="left")
+    frame = frame.with_columns(pl.col("tags").fill_null([])).select(products.frame.columns)
+    return Products(_with_parents(vocabulary.apply(frame), vocabulary))
+
+
+def _with_parents(frame: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
+    """Add the parents that a person set; those found by counting hold for most products only and are not added."""
+    above = {
+        tag.name: [vocabulary.tag(parent).name for parent in vocabulary.ancestors(tag.id)]
+        for tag in vocabulary.tags
+        if tag.parent is not None and vocabulary.parent_by_hand(tag.id)
+    }
+    if not above:
+        return frame
+    table = pl.DataFrame({"tags": list(above), "above": list(above.values())})
+    rows = frame.select("tags").with_row_index("row").explode("tags", empty_as_null=False).join(table, on="tags")
+    added = rows.explode("above").group_by("row", maintain_order=True).agg(added=pl.col("above"))
+    return (
+        frame.with_row_index("row")
+        .join(added, on="row", how="left", maintain_order="left")
+        .with_columns(tags=pl.col("tags").list.concat(pl.col("added").fill_null([])).list.unique(maintain_order=True))
+        .select(frame.columns)
+    )
+
+
+def _exploded(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    return frame.select("product_ix", column).explode(column, empty_as_null=False).drop_nulls()
+
+
+def _attributes(frame: pl.DataFrame) -> pl.DataFrame:
+    kept = [name for name in ("product_ix", "text") if name in frame.columns]
+    return (
+        frame.select(*kept, "attributes")
+        .explode("attributes", empty_as_null=False)
+        .drop_nulls("attributes")
+        .unnest("attributes")
+    )
