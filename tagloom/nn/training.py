@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 _DENSE_RATE = 0.003
@@ -57,9 +57,9 @@ class Trained:
     stopped: str = ""
 
     @property
-    def best(self) -> float:
-        """The best figure on valid; 0 when no pass was completed."""
-        return max((figures["valid/ndcg"] for figures in self.history), default=0.0)
+    def best(self) -> tuple[float, float]:
+        """The best pass's nDCG on valid, and minus its loss there; below everything when no pass was completed."""
+        return max(map(_rank, self.history), default=(-math.inf, -math.inf))
 
 
 class TagTraining(lightning.LightningModule):
@@ -75,6 +75,7 @@ class TagTraining(lightning.LightningModule):
         plan: passes, step size, dropout over features.
         steps: training steps in all, for the falling step size.
         measure: scores [P, L], truth [P, L] -> the figure to make large on valid.
+        best_weights: the file for the encoder's weights after the best pass so far.
     """
 
     def __init__(
@@ -84,8 +85,10 @@ class TagTraining(lightning.LightningModule):
         plan: TrainingPlan,
         steps: int,
         measure: Callable[[Tensor, Tensor], float],
+        best_weights: Path,
     ) -> None:
         super().__init__()
+        self.best_weights = best_weights
         self.encoder, self.loss, self.plan, self.steps, self.measure = encoder, loss, plan, steps, measure
         self.seen: list[tuple[Tensor, Tensor]] = []
         self.history: list[dict[str, float]] = []
@@ -132,6 +135,8 @@ class TagTraining(lightning.LightningModule):
         }
         self.lost, self.learned = 0.0, 0
         self.log_dict(figures)
+        if _rank(figures) > max(map(_rank, self.history), default=(-math.inf, -math.inf)):
+            save_file(self.encoder.state_dict(), self.best_weights)
         self.history.append(figures)
         if self.plan.progress is not None:
             self.plan.progress(self.current_epoch + 1, dict(figures))
@@ -155,7 +160,7 @@ def train(
     valid_batches: Iterable[Batch],
     measure: Callable[[Tensor, Tensor], float],
 ) -> Trained:
-    """Train `encoder` in place; it ends with the weights of its best pass over valid.
+    """Train `encoder` in place; it ends with the weights of its best pass: by nDCG on valid, of equals by loss there.
 
     Args:
         encoder, loss, plan, measure: as for `TagTraining`.
@@ -170,12 +175,12 @@ def train(
         KeyboardInterrupt: Ctrl-C; the encoder is then somewhere in its training.
     """
     steps = plan.epochs * len(train_batches)  # type: ignore[arg-type]
-    module = TagTraining(encoder, loss, plan, steps, measure)
+    stopped = ""
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        best = ModelCheckpoint(folder, monitor="valid/ndcg", mode="max", save_weights_only=True)
+        best_weights = Path(folder) / "best.safetensors"
+        module = TagTraining(encoder, loss, plan, steps, measure, best_weights)
         stop = EarlyStopping("valid/ndcg", mode="max", patience=plan.patience, min_delta=1e-4)
-        trainer = _trainer(plan, folder, [best, stop])
-        stopped = ""
+        trainer = _trainer(plan, folder, [stop])
         try:
             with _interruptible():
                 trainer.fit(module, train_batches, valid_batches)
@@ -183,15 +188,18 @@ def train(
             stopped = str(error)
             if not module.history:
                 return Trained(0, 0, (), stopped)
-        state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
-        encoder.load_state_dict({name.removeprefix("encoder."): value for name, value in state.items()})
-    # In the precision that the checkpoint was chosen in: what it took for a tie is a tie here.
-    figures = np.array([entry["valid/ndcg"] for entry in module.history], np.float32)
-    return Trained(len(figures), int(figures.argmax()) + 1, tuple(module.history), stopped)
+        encoder.load_state_dict(load_file(best_weights))
+    ranks = [_rank(figures) for figures in module.history]
+    return Trained(len(ranks), ranks.index(max(ranks)) + 1, tuple(module.history), stopped)
+
+
+def _rank(figures: dict[str, float]) -> tuple[float, float]:
+    """What passes are compared by. On a small valid many have the same nDCG, and the loss tells them apart."""
+    return figures["valid/ndcg"], -figures["valid/loss"]
 
 
 def _trainer(plan: TrainingPlan, folder: str, callbacks: list[Callback]) -> lightning.Trainer:
-    """Lightning's Trainer on one device, writing nothing but checkpoints to `folder` and curves where the plan says."""
+    """Lightning's Trainer on one device, writing nothing but curves where the plan says."""
     return lightning.Trainer(
         # Not "auto": that takes all GPUs at once, and Apple's, which know no sparse gradients.
         accelerator="cuda" if torch.cuda.is_available() else "cpu",
@@ -202,6 +210,7 @@ def _trainer(plan: TrainingPlan, folder: str, callbacks: list[Callback]) -> ligh
         max_epochs=plan.epochs,
         callbacks=callbacks,
         logger=TensorBoardLogger(plan.log_folder, name="") if plan.log_folder else False,
+        enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

@@ -59,7 +59,7 @@ class Calibration:
 
 
 def _logistic(x: Floats, targets: Floats) -> tuple[float, float]:
-    """Slope and offset of the logistic curve nearest to the targets in cross-entropy, by Newton's steps, halved at need."""
+    """Slope and offset of the logistic curve nearest to the targets in cross-entropy, by Newton's method."""
     from scipy.special import expit
 
     def loss(curve: Floats) -> float:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _VALID_BATCH = 1_024
 # Small catalogues of long texts want the largest, large ones of short texts the smallest.
 _STEP_SIZES = (1.0, 4.0, 16.0)
+# A shop of a hundred products would see a handful of steps in all with the batches of a large one.
+_FEWEST_STEPS = 32
 
 Encoder = TypeVar("Encoder", bound="nn.Module")
 Floats = npt.NDArray[np.float32]
@@ -201,17 +203,19 @@ def _train(make: Callable[[], Encoder], data: TrainingData, settings: TaggerSett
     from tagloom.nn.losses import binary_cross_entropy
     from tagloom.nn.training import TrainingPlan, train
 
+    batch_size = max(1, min(settings.batch_size, data.train[0].shape[0] // _FEWEST_STEPS))
+
     def run(step_size: float, epochs: int, **watched: Any) -> tuple[Encoder, Trained]:
         encoder = make()
         # A batch's loss is a mean over its texts: a step of this size a text is so much more a batch.
         plan = TrainingPlan(
-            epochs, settings.patience, step_size * settings.batch_size, settings.dropout, settings.seed, **watched
+            epochs, settings.patience, step_size * batch_size, settings.dropout, settings.seed, **watched
         )
-        train_batches = SparseBatches(*data.train, settings.batch_size, settings.seed)
+        train_batches = SparseBatches(*data.train, batch_size, settings.seed)
         valid_batches = SparseBatches(*data.valid, _VALID_BATCH)
         return encoder, train(encoder, binary_cross_entropy, plan, train_batches, valid_batches, _ndcg)
 
-    def after_one_pass(step_size: float) -> float:
+    def after_one_pass(step_size: float) -> tuple[float, float]:
         def tell(_: int, figures: dict[str, float]) -> None:
             if data.progress is not None:
                 data.progress(0, {**figures, "trial/learning_rate": step_size})

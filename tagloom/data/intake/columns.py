@@ -43,6 +43,8 @@ _USUAL: dict[Kind, dict[str, str]] = {
     },
 }
 
+_FROM_SEVERAL = frozenset({"title", "description", "category", "attributes", "tags"})
+
 ACTION_NAMES = {
     "purchase": "purchase buy bought order ordered pay paid checkout 购买 买 下单 支付 成交 购买了",
     "cart": "cart add_to_cart addtocart basket add_cart 加购 加购物车 加入购物车 购物车",
@@ -100,11 +102,17 @@ def map_columns(kind: Kind, columns: Sequence[str], told: Mapped, where: str) ->
     fields: dict[str, tuple[str, ...]] = {}
     for field, given in told.items():
         names = (given,) if isinstance(given, str) else tuple(given)
+        key = f"read.{kind[:-1]}_columns in tagloom.toml"
         if field not in schema:
-            raise DataError(f"read.{kind[:-1]}_columns: unknown field {field!r}; there are {list(schema)}")
+            raise DataError(f"{key}: unknown field {field!r}{_nearest(field, list(schema), 'there are')}")
+        if not names or (len(names) > 1 and field not in _FROM_SEVERAL):
+            raise DataError(f"{key}, {field}: takes one column{' or several' * (not names)}, {len(names)} were told")
         for name in names:
             if name not in columns:
-                raise DataError(f"{where}: no column {name!r} (told for {field!r}){_nearest(name, columns)}")
+                raise DataError(
+                    f"{where}: no column {name!r} ({key} names it for {field!r})"
+                    f"{_nearest(name, columns, 'the file has')}"
+                )
         fields[field] = names
     taken = {name for names in fields.values() for name in names}
     usual = _USUAL[kind]
@@ -142,6 +150,6 @@ def _require(kind: Kind, fields: Mapping[str, tuple[str, ...]], columns: Sequenc
         )
 
 
-def _nearest(name: str, columns: Sequence[str]) -> str:
+def _nearest(name: str, columns: Sequence[str], else_say: str) -> str:
     close = difflib.get_close_matches(name, columns, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; the file has {list(columns)}"
+    return f"; did you mean {close[0]!r}?" if close else f"; {else_say} {list(columns)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -49,7 +49,7 @@ def find_delimiter(path: Path, encoding: str) -> str:
     return max(DELIMITERS, key=agreement)
 
 
-def read_delimited(source: Source, most: int) -> Iterator[Batch]:
+def read_delimited(source: Source, most: int) -> Generator[Batch, None, None]:
     """The rows after the header, at most `most` or `MOST_CHARACTERS` at a time."""
     csv.field_size_limit(_MOST_OF_A_FIELD)
     with open_text(Path(source.name), source.encoding) as file:

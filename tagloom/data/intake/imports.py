@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -9,7 +10,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -124,7 +125,8 @@ class _Import:
 
     def run(self, manifest: Manifest) -> tuple[FileReport, Manifest]:
         """Import the file; returns what happened and the manifest to commit."""
-        first = next(self._batches(), None)
+        with contextlib.closing(self._batches()) as batches:
+            first = next(batches, None)
         if first is None:
             raise DataError(f"{self.name}: there are column names and no rows; export it again, with its rows")
         told = self.settings.product_columns if self.table == "products" else self.settings.event_columns
@@ -163,9 +165,10 @@ class _Import:
         )  # fmt: skip
         return report, replace(manifest, imports=(*manifest.imports, entry))
 
-    def _batches(self) -> Iterator[Batch]:
-        for batch in read_batches(self.source, self.settings.batch_rows):
-            yield _from_data_csv(batch, self.table, self.settings) if self.data_csv else batch
+    def _batches(self) -> Generator[Batch, None, None]:
+        with contextlib.closing(read_batches(self.source, self.settings.batch_rows)) as batches:
+            for batch in batches:
+                yield _from_data_csv(batch, self.table, self.settings) if self.data_csv else batch
 
     def _stream(self, columns: ColumnMap, separators: Separators, raw: Path) -> pl.DataFrame:
         """Check batch after batch into the Parquet file `raw`; returns the index of the good rows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def open_json_lines(path: Path, encoding: str) -> Source:
     return Source(str(path), "jsonl", tuple(names), encoding)
 
 
-def read_json_lines(source: Source, most: int) -> Iterator[Batch]:
+def read_json_lines(source: Source, most: int) -> Generator[Batch, None, None]:
     """The objects, at most `most` or `MOST_CHARACTERS` at a time."""
     with open_text(Path(source.name), source.encoding) as file:
         first = 1

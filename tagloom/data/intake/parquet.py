@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def open_parquet(path: Path) -> Source:
     return Source(str(path), "parquet", names)
 
 
-def read_parquet(source: Source, most: int) -> Iterator[Batch]:
+def read_parquet(source: Source, most: int) -> Generator[Batch, None, None]:
     """The rows, at most `most` at a time; fewer where they are large."""
     start = 1
     for arrow in _parts(Path(source.name), most):

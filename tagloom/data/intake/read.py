@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 from tagloom.config import ReadSettings
@@ -55,23 +56,24 @@ def open_source(location: str | Path, settings: ReadSettings = ReadSettings()) -
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def read_batches(source: Source, rows: int = 50_000) -> Iterator[Batch]:
+def read_batches(source: Source, rows: int = 50_000) -> Generator[Batch, None, None]:
     """Read a source from its beginning, `rows` rows at a time. A bad row becomes a `BadRow` and reading goes on.
 
     Raises:
         DataError: the file or the database failed in the middle.
     """
     if source.format == "sql":
-        yield from batched(sql.rows(source.name, source.query), source.columns, rows)
+        with closing(sql.rows(source.name, source.query)) as cells:
+            yield from batched(cells, source.columns, rows)
         return
     read = {"csv": read_delimited, "jsonl": read_json_lines, "parquet": read_parquet}[source.format]
-    batches = read(source, rows)
-    while True:
-        # Not around the yield: an error of whoever takes the batch (a full disk) is not this file's.
-        try:
-            batch = next(batches, None)
-        except OSError as error:
-            raise DataError(f"{source.name}: cannot be read ({error.strerror or error})") from error
-        if batch is None:
-            return
-        yield batch
+    with closing(read(source, rows)) as batches:
+        while True:
+            # Not around the yield: an error of whoever takes the batch (a full disk) is not this file's.
+            try:
+                batch = next(batches, None)
+            except OSError as error:
+                raise DataError(f"{source.name}: cannot be read ({error.strerror or error})") from error
+            if batch is None:
+                return
+            yield batch

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tagloom.data.intake.batches import Cells, Source, as_cell, check_columns
 from tagloom.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, CursorResult, Engine
 
 _ROWS_AT_ONCE = 5_000
 
@@ -26,9 +27,9 @@ def open_table(location: str) -> Source:
 
     query = query_of(location)
     try:
-        with _engine(location).connect() as connection:
-            # Streamed, so that a large table is not fetched to learn its header.
-            names = tuple(connection.execution_options(stream_results=True).exec_driver_sql(query).keys())
+        # Streamed, so that a large table is not fetched to learn its header.
+        with _engine(location).connect() as connection, closing(_streamed(connection, query)) as result:
+            names = tuple(result.keys())
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise _said(location, error) from error
     check_columns(masked(location), names)
@@ -52,7 +53,7 @@ def query_of(location: str) -> str:
     return query.replace("%", "%%") if dialect.paramstyle in ("format", "pyformat") else query
 
 
-def rows(location: str, query: str) -> Iterator[Cells]:
+def rows(location: str, query: str) -> Generator[Cells, None, None]:
     """The rows of a query as text cells, one at a time, with a bounded buffer.
 
     Raises:
@@ -61,9 +62,8 @@ def rows(location: str, query: str) -> Iterator[Cells]:
     import sqlalchemy
 
     try:
-        with _engine(location).connect() as connection:
-            streamed = connection.execution_options(stream_results=True, max_row_buffer=_ROWS_AT_ONCE)
-            for row in streamed.exec_driver_sql(query):
+        with _engine(location).connect() as connection, closing(_streamed(connection, query)) as result:
+            for row in result:
                 yield [as_cell(value) for value in row]
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise _said(location, error) from error
@@ -75,7 +75,13 @@ def masked(location: str) -> str:
     >>> masked("postgresql://ann:se@cret@db/shop#goods")
     'postgresql://ann:***@db/shop#goods'
     """
-    return re.sub(r"://([^:/@#]*):[^/#]*@", r"://\1:***@", location)
+    url, mark, query = location.partition("#")
+    return re.sub(r"://([^:/@]*):[^/]*@", r"://\1:***@", url) + mark + query
+
+
+def _streamed(connection: Connection, query: str) -> CursorResult[Any]:
+    options = connection.execution_options(stream_results=True, max_row_buffer=_ROWS_AT_ONCE)
+    return options.exec_driver_sql(query)
 
 
 def _said(location: str, error: Exception) -> DataError:

@@ -17,7 +17,7 @@ from tagloom.errors import DataError
         (["商品编号", "商品标题", "商品描述", "类目", "商品属性", "标签", "主图"], None),
         (["货号", "宝贝标题", "颜色"], {"title": ("宝贝标题",)}),
         (["asin", "summary", "label"], {"product_id": ("asin",), "description": ("summary",), "tags": ("label",)}),
-        (["id", "sku", "name"], {"product_id": ("sku",), "title": ("name",)}),
+        (["sku", "id", "name"], {"product_id": ("id",), "title": ("name",)}),
     ],
 )
 def test_usual_names_of_product_columns_are_known(columns, expected):
@@ -58,12 +58,12 @@ def test_attributes_may_have_a_column_each():
 @pytest.mark.parametrize(
     ("kind", "columns", "told", "message"),
     [
-        ("products", ["id", "foo"], {}, r"^a\.csv: no column found for title or description; the file has \['id', 'foo'\]"
-         r'.* \[read\] product_columns = { title = "\.\.\." }'),
+        ("products", ["id", "foo"], {}, r"^a\.csv: no column found for title or description; the file has \['id', 'f"),
+        ("products", ["id", "foo"], {}, r'Say which .* \[read\] product_columns = { title = "\.\.\." }'),
         ("events", ["foo"], {}, r"no column found for user_id; .* event_columns = { user_id = "),
         ("events", ["user", "price"], {}, "no column found for product_id or text"),
-        ("products", ["id", "name"], {"titel": "name"}, r"product_columns: unknown field 'titel'; did you mean 'title'"),
-        ("products", ["id", "name"], {"title": "nam"}, r"a\.csv: no column 'nam' \(told for 'title'\); did you mean"),
+        ("products", ["id", "name"], {"titel": "name"}, "product_columns .*: unknown field 'titel'; did you mean 't"),
+        ("products", ["id", "name"], {"title": "nam"}, r"a\.csv: no column 'nam' \(.* names it for 'title'\); did you"),
         ("products", ["id", "name"], {"title": "x"}, r"no column 'x' .*; the file has \['id', 'name'\]"),
         ("products", ["a", "b", "name"], {"product_id": ("a", "b")}, "product_id: takes one column, 2 were told"),
         ("products", ["id", "name"], {"title": ()}, "title: takes"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,7 +81,9 @@ def test_other_encodings_are_refused_instead_of_misread(tmp_path, content):
 def test_a_told_encoding_that_is_plainly_wrong_is_refused(tmp_path, told, is_in, named):
     path = tmp_path / "a.csv"
     path.write_bytes(SIMPLIFIED.encode(is_in))
-    with pytest.raises(DataError, match=f"read.encoding in tagloom.toml is '{told}', but the file is in {named}; write"):
+    with pytest.raises(
+        DataError, match=f"read.encoding in tagloom.toml is '{told}', but the file is in {named}; write"
+    ):
         choose_encoding(path, told)
 
 
@@ -98,7 +102,7 @@ def test_a_told_encoding_that_fits_is_taken(tmp_path, told, is_in):
 @given(st.binary(max_size=200), st.sampled_from(["utf-8", "gb18030", "utf-16"]))
 def test_no_bytes_stop_the_reading_and_no_line_break_is_lost(tmp_path_factory, content, encoding):
     path = tmp_path_factory.mktemp("bytes") / "a.csv"
-    path.write_bytes(content)
+    path.write_bytes(codecs.BOM_UTF16_LE * (encoding == "utf-16") + content)
     with open_text(path, encoding) as file:
         text = file.read()
     if encoding == "utf-8":
