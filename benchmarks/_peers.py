@@ -1,7 +1,7 @@
 """What the Tagger is measured against: scikit-learn one-versus-rest and omikuji's label trees, over the same features.
 
-Both read words and pairs of words that stand in two texts or more, weighted by sublinear TF-IDF. Shapes: P texts,
-V features, L tags.
+Both read words, or words and pairs of words, that stand in two texts or more, weighted by sublinear TF-IDF. Shapes:
+P texts, V features, L tags.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tagloom.measure.tagging import tag_metrics
 
 THREADS = 2
 _MOST_FEATURES = 200_000
-_ALPHAS = (1e-5, 3e-6, 1e-6)
+_ALPHAS = (1e-5, 3e-6, 1e-6, 5e-7, 1e-7)
 _PASSES = 20
 _TREE_TAGS = 100
 
@@ -52,45 +52,49 @@ def truth_of(products: Products, tags: Sequence[str]) -> Any:
     return csr_matrix((np.ones(len(flat), np.float32), flat, starts), shape=(len(rows), len(tags)))
 
 
-def one_versus_rest(catalogue: Catalogue, seed: int) -> Fitted:
+def one_versus_rest(catalogue: Catalogue, seed: int, longest: int) -> Fitted:
     """A logistic regression for each tag, by stochastic gradient descent; its penalty is the best of a few on valid.
 
-    The seconds are those of the features and of the best penalty alone, as if it had been known.
+    Penalties are tried from the largest down, until one is worse than the one before. The seconds are those of the
+    features and of the best penalty alone, as if it had been known.
     """
+    words = _Features(catalogue, longest)
+    held_out, truth = words.rows(catalogue.valid.texts), truth_of(catalogue.valid, words.tags).toarray()
+    best: tuple[float, Fitted] | None = None
+    for alpha in _ALPHAS:
+        fitted, scores = _regressions(words, seed, alpha, held_out)
+        reached = tag_metrics([(scores, truth)], np.inf).values["nDCG@10"]
+        if best is not None and reached < best[0]:
+            break
+        best = (reached, fitted)
+    assert best is not None
+    return best[1]
+
+
+def _regressions(words: _Features, seed: int, alpha: float, held_out: Any) -> tuple[Fitted, np.ndarray]:
+    """The regressions with one penalty, and their scores of the held-out rows."""
     from joblib import parallel_backend
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import SGDClassifier
     from sklearn.multiclass import OneVsRestClassifier
 
-    words = _Features(catalogue)
-    held_out, held_out_truth = words.rows(catalogue.valid.texts), truth_of(catalogue.valid, words.tags).toarray()
-    best: tuple[float, float, float, Any] | None = None
-    for alpha in _ALPHAS:
-        started = time.perf_counter()
-        every = SGDClassifier(loss="log_loss", alpha=alpha, max_iter=_PASSES, random_state=seed)
-        # Threads, not processes: the solver lets go of Python's lock, and the features need no second copy.
-        with parallel_backend("threading", n_jobs=THREADS), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model = OneVsRestClassifier(every, n_jobs=THREADS).fit(words.train, words.truth)
-        seconds = time.perf_counter() - started
-        reached = tag_metrics([(model.predict_proba(held_out), held_out_truth)], np.inf).values["nDCG@10"]
-        if best is None or reached > best[0]:
-            best = (reached, alpha, seconds, model)
-    assert best is not None
-    _, alpha, seconds, model = best
-    return Fitted(
-        words.tags,
-        lambda texts: model.predict_proba(words.rows(texts)),
-        words.seconds + seconds,
-        {"alpha": alpha, "alphas tried": _ALPHAS, "most passes": _PASSES, "features": words.train.shape[1]},
-    )
+    started = time.perf_counter()
+    each = SGDClassifier(loss="log_loss", alpha=alpha, max_iter=_PASSES, random_state=seed)
+    # Threads, not processes: the solver lets go of Python's lock, and the features need no second copy.
+    with parallel_backend("threading", n_jobs=THREADS), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = OneVsRestClassifier(each, n_jobs=THREADS).fit(words.train, words.truth)
+    seconds = words.seconds + time.perf_counter() - started
+    chosen = {"alpha": alpha, "most passes": _PASSES, "features": words.train.shape[1]}
+    fitted = Fitted(words.tags, lambda texts: model.predict_proba(words.rows(texts)), seconds, chosen)
+    return fitted, model.predict_proba(held_out)
 
 
-def omikuji_trees(catalogue: Catalogue, seed: int) -> Fitted:  # noqa: ARG001 (omikuji takes no seed)
+def omikuji_trees(catalogue: Catalogue, seed: int, longest: int) -> Fitted:  # noqa: ARG001 (omikuji takes no seed)
     """Label trees (Khandagale, Xiao and Babbar 2020, "Bonsai"; Prabhu et al. 2018, "Parabel") as omikuji sets them."""
     import omikuji
 
-    words = _Features(catalogue)
+    words = _Features(catalogue, longest)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, _silent():
         path = Path(folder) / "train.txt"
@@ -116,13 +120,13 @@ def omikuji_trees(catalogue: Catalogue, seed: int) -> Fitted:  # noqa: ARG001 (o
 class _Features:
     """The peers' features [P, V] and truth [P, L] of the training texts, and the way there for other texts."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, longest: int) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         started = time.perf_counter()
         cut = _CUT[catalogue.language]
         self._tfidf = TfidfVectorizer(
-            analyzer=lambda text: _with_pairs(cut(text)),
+            analyzer=lambda text: cut(text) if longest == 1 else _with_pairs(cut(text)),
             min_df=2,
             max_features=_MOST_FEATURES,
             sublinear_tf=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -239,3 +240,7 @@ def _explain(problem: Any) -> str:
     close = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.4)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"unknown key {'.'.join(path)!r}{hint} Known here: {', '.join(known)}"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_markdown())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tagloom.data.vocabulary.lists import UserLists
     from tagloom.data.vocabulary.standard import Standard
     from tagloom.data.vocabulary.vocab import Vocabulary
-    from tagloom.data.words.wordvectors import WordVectors
+    from tagloom.data.words.lexicon import Lexicon
     from tagloom.measure.crossval import CrossValidation
     from tagloom.measure.tagging import TagMetrics
     from tagloom.tags.models import Progress
@@ -121,22 +121,22 @@ class Shop:
 
     @property
     def raw_products(self) -> Products:
-        """The catalogue with tags as they were imported."""
-        return self.tables.products()
-
-    @property
-    def products(self) -> Products:
-        """The catalogue with clean tags, under the names of today.
+        """The catalogue with tags as they were imported.
 
         Raises:
             ShopError: nothing was imported yet.
         """
+        products = self.tables.products()
+        if not len(products):
+            raise ShopError(f"{self.folder}: has no products yet; run: tagloom import {self.folder} --products FILE")
+        return products
+
+    @property
+    def products(self) -> Products:
+        """The catalogue with clean tags, under the names of today."""
         from tagloom.data.vocabulary.standard import with_standard_tags
 
-        raw = self.raw_products
-        if not len(raw):
-            raise ShopError(f"{self.folder}: has no products yet; run: tagloom import {self.folder} --products FILE")
-        return with_standard_tags(raw, self.settings.tags, self._mapping(), self.vocabulary)
+        return with_standard_tags(self.raw_products, self.settings.tags, self._mapping(), self.vocabulary)
 
     @property
     def events(self) -> Events:
@@ -155,7 +155,8 @@ class Shop:
 
     def save_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Keep a changed vocabulary."""
-        vocabulary.save(self.tables.folder / "vocabulary.jsonl")
+        with disk_errors(self.tables.folder):
+            vocabulary.save(self.tables.folder / "vocabulary.jsonl")
 
     def clean(self) -> Standard:
         """Clean the catalogue's tags anew, with the settings and lists of now; ids stay."""
@@ -213,7 +214,7 @@ class Shop:
             take(products, parts.valid),
             vocabulary=self.vocabulary,
             custom_words=self.lists.words,
-            word_vectors=self.word_vectors() if uses_vectors else None,
+            word_vectors=self.lexicon().vectors if uses_vectors else None,
             log_folder=self.folder / "logs" / "tags" / path.name,
             progress=progress,
         )
@@ -263,14 +264,17 @@ class Shop:
 
         return Tagger.load(Versions(self.folder / "models", "tags").get(version).path).named_by(self.vocabulary)
 
-    def word_vectors(self) -> WordVectors:
-        """The shop's word vectors; trained when there are none yet, or when the catalogue has changed since."""
-        from tagloom.data.words.wordvectors import WordVectors
+    def lexicon(self) -> Lexicon:
+        """The shop's word vectors and sub-words; trained when there are none, or the catalogue has changed since."""
+        from tagloom.artifact import check_artifact
+        from tagloom.data.words.lexicon import Lexicon
 
         versions = Versions(self.folder / "models", "words")
         if not versions.current() or versions.get().manifest.data["products"] != self.raw_products.fingerprint():
             self._train_words()
-        return WordVectors.load(versions.get().path)
+        path = versions.get().path
+        check_artifact(path, "words")
+        return Lexicon.load(path)
 
     def versions(self) -> list[Version]:
         """All model versions of all jobs, oldest first."""
@@ -283,16 +287,14 @@ class Shop:
 
     def _train_words(self) -> Version:
         from tagloom.artifact import new_artifact
-        from tagloom.data.words.text import WordSplitter
-        from tagloom.data.words.wordvectors import train_word_vectors
+        from tagloom.data.words.lexicon import Lexicon
 
         settings, products = self.settings.text, self.raw_products
-        splitter = WordSplitter(self.lists.words)
-        sentences = splitter.split_many(products.texts)
-        vectors = train_word_vectors(sentences, settings.vector_size, settings.vector_epochs)
+        lexicon = Lexicon.train(products.texts.to_list(), settings, self.lists.words)
         versions = Versions(self.folder / "models", "words")
         path = versions.next_path()
         data = {"products": products.fingerprint(), "rows": len(products)}
-        with new_artifact(path, "words", settings.model_dump(), data, {"words": len(vectors)}) as folder:
-            vectors.save(folder)
+        figures = {"words": len(lexicon.vectors), "subwords": len(lexicon.subwords)}
+        with new_artifact(path, "words", settings.model_dump(), data, figures) as folder:
+            lexicon.save(folder)
         return versions.promote(path.name)

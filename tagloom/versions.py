@@ -50,7 +50,7 @@ class Versions:
         if not chosen:
             raise ShopError(f"no model for {self.job} yet; run: tagloom train {self.folder.parent} {self.job}")
         path = self.folder / self.job / chosen
-        if not path.is_dir():
+        if not chosen.isdigit() or not path.is_dir():
             known = ", ".join(version.name for version in self.all()) or "none"
             raise ShopError(f"no version {chosen!r} of {self.job}; there are: {known}")
         return Version(self.job, chosen, path, read_manifest(path), chosen == current)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pwd
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -61,6 +62,43 @@ def run_cli(tmp_path: Path) -> RunCli:
         return Result(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """`cli("check", shop)` runs the command in this process: quick, for what needs no process of its own."""
+    from tagloom.cli import main
+
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str | Path, stdin: bytes = b"") -> Result:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8"))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Result(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop of 400 sample products with a trained Tagger, its files beside it; for reading only, see `shop`."""
+    from tagloom import Shop, write_sample
+
+    folder = tmp_path_factory.mktemp("trained")
+    files = write_sample(folder / "files", products=400)
+    made = Shop.create(folder / "shop")
+    made.load(products=[files.products], events=[files.events])
+    made.train("tags", epochs=2, learning_rate=8.0)
+    return made.folder
+
+
+@pytest.fixture
+def shop(trained_shop: Path, tmp_path: Path) -> Path:
+    """A copy of `trained_shop` that a test may change."""
+    return shutil.copytree(trained_shop, tmp_path / "shop")
 
 
 @pytest.fixture(scope="session")

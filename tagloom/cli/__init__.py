@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from typing import Any
 
-import click
 import typer
 
 from tagloom.cli import data, models, vocabulary
+from tagloom.cli.show import nobody_reads, say
 from tagloom.errors import TagloomError
 
 _HELP = """Tags, recommendations, descriptions and pictures for a shop's catalogue.
@@ -24,33 +26,49 @@ Start with `tagloom demo`, or with your own files:
     tagloom tag my-shop new.jsonl
 """
 INTERRUPTED = 130
+_STOPPED = "stopped; what was complete is kept, what was not is as before"
+# typer's UsageError; its home has changed from version to version, its place above BadParameter has not.
+_MISUSE: Any = typer.BadParameter.__base__
 
-app = typer.Typer(help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(help=_HELP, invoke_without_command=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 data.add_to(app)
 models.add_to(app)
 vocabulary.add_to(app)
 
 
+@app.callback(epilog="Example: tagloom demo")
+def tagloom(context: typer.Context) -> None:
+    """Show the help when no command was given."""
+    if not context.invoked_subcommand:
+        say(context.get_help())
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a letter shows its number; that is better than to stop.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(arguments, standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.exceptions.Abort:
-        sys.exit(_said("stopped", INTERRUPTED))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(_said("stopped; what was complete is kept, what was not is as before", INTERRUPTED))
+        code = app(arguments, prog_name="tagloom", standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(_said(_STOPPED, INTERRUPTED) if code == INTERRUPTED else code or 0)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(_said(_STOPPED, INTERRUPTED))
     except BrokenPipeError:
-        # The reader of our output went away (`tagloom tag ... | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads()
         sys.exit(0)
+    except _MISUSE as error:
+        command = error.ctx.command_path if error.ctx else "tagloom"
+        sys.exit(_said(f"error: {error.format_message().rstrip('.')}; see: {command} --help", error.exit_code))
     except TagloomError as error:
         if os.environ.get("TAGLOOM_DEBUG"):
             raise
         sys.exit(_said(f"error: {error}", error.exit_code))
+    except OSError as error:
+        if os.environ.get("TAGLOOM_DEBUG"):
+            raise
+        sys.exit(_said(f"error: {error.filename or 'standard output'}: {error.strerror or error}", 1))
     except Exception as error:
         if os.environ.get("TAGLOOM_DEBUG"):
             raise

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tagloom.cli.show import AsJson, ShopFolder, as_json, progress, say, table
+from tagloom.cli.show import AsJson, ShopFolder, as_json, file_to_write, progress, say, table
 
 if TYPE_CHECKING:
     from tagloom.data.intake.imports import FileReport
@@ -107,10 +109,10 @@ def check(
     from tagloom.shop import Shop
 
     opened = Shop.open(shop)
+    target = file_to_write(html, "--html") if html else opened.folder / "check.html"
     with progress("Cleaning tags", json):
         standard = opened.clean()
         found = check_catalogue(opened.raw_products, opened.products, opened.events, standard)
-    target = Path(html) if html else opened.folder / "check.html"
     write_html(found, target)
     if json:
         as_json(found.as_dict())
@@ -136,7 +138,7 @@ def words(
 
     opened = Shop.open(shop)
     with progress("Training word vectors", json):
-        vectors = opened.word_vectors()
+        vectors = opened.lexicon().vectors
     near = vectors.neighbours(normalise(word), top)
     if json:
         as_json([{"word": other, "cosine": round(cosine, 4)} for other, cosine in near])
@@ -148,8 +150,14 @@ def demo(
     shop: Annotated[str, typer.Argument(help="Where to make the sample shop.", metavar="SHOP")] = "demo-shop",
     seed: Annotated[int, typer.Option(help="Seed of the sample shop.", min=0)] = 0,
     products: Annotated[int, typer.Option(help="Products in the sample shop.", min=300)] = 3000,
+    json: AsJson = False,
 ) -> None:
     """Generate a sample shop and do everything once: import, check, train, evaluate, tag new products."""
     from tagloom.cli.demo import run_demo
 
-    run_demo(Path(shop), seed, products)
+    if not json:
+        run_demo(Path(shop), seed, products)
+        return
+    with contextlib.redirect_stdout(sys.stderr):
+        done = run_demo(Path(shop), seed, products)
+    as_json(done)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tagloom.cli.show import AsJson, ShopFolder, as_json, progress, say, table
-from tagloom.errors import ShopError
+from tagloom.cli.show import AsJson, ShopFolder, as_json, file_to_write, progress, say, table
+from tagloom.errors import DataError, ShopError
 
 if TYPE_CHECKING:
     from tagloom.artifact import Manifest
@@ -43,16 +42,18 @@ def train(
     shop: ShopFolder,
     job: Job,
     encoder: Annotated[str, typer.Option(help="linear, bag or popular; tagloom.toml's when left out.")] = "",
-    epochs: Annotated[int, typer.Option(help="Most passes over the data; tagloom.toml's when left out.")] = 0,
-    seed: Annotated[int, typer.Option(help="Seed; tagloom.toml's when left out.")] = -1,
+    epochs: Annotated[int | None, typer.Option(help="Most passes over the data; tagloom.toml's when left out.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; tagloom.toml's when left out.")] = None,
     json: AsJson = False,
 ) -> None:
     """Train a new model version; it answers from then on, the older ones stay."""
     from tagloom.shop import Shop
 
     opened = Shop.open(shop)
-    told: dict[str, Any] = {"encoder": encoder or None, "epochs": epochs or None, "seed": seed if seed >= 0 else None}
+    told: dict[str, Any] = {"encoder": encoder or None, "epochs": epochs, "seed": seed}
     settings = {key: value for key, value in told.items() if value is not None}
+    if settings and job != "tags":
+        raise ShopError(f"--{next(iter(settings))} is for tags; {job} has its settings in [text] of tagloom.toml")
     with progress("Training", json) as advance:
 
         def passed(epoch: int, figures: dict[str, float]) -> None:
@@ -75,7 +76,9 @@ def evaluate(
     shop: ShopFolder,
     job: Annotated[str, typer.Argument(help="What to evaluate: tags.")] = "tags",
     version: OfVersion = "",
-    folds: Annotated[int, typer.Option(help="Instead, train and measure so often, on other products each time.")] = 0,
+    folds: Annotated[
+        int | None, typer.Option(help="Instead, train and measure so often, on other products each time.")
+    ] = None,
     top: Annotated[int, typer.Option(help="Tags listed as the worst.", min=0)] = 10,
     json: AsJson = False,
 ) -> None:
@@ -85,7 +88,9 @@ def evaluate(
     opened = Shop.open(shop)
     if job != "tags":
         raise ShopError(f"unknown job {job!r}; there is: tags")
-    if folds:
+    if folds is not None:
+        if version:
+            raise ShopError("--folds trains anew, so it takes no --version; give one of the two")
         _evaluate_folds(opened, folds, json)
         return
     chosen, tags, figures = opened.evaluate(version or None)
@@ -124,7 +129,9 @@ def tag(
     text: Annotated[str, typer.Option(help="One text to tag instead of a file.")] = "",
     out: Annotated[str, typer.Option(help="Write JSONL here instead of showing tables.", metavar="FILE")] = "",
     top: Annotated[int, typer.Option(help="Most tags for a product.", min=1)] = 5,
-    threshold: Annotated[float, typer.Option(help="Least confidence, 0 to 1; the Tagger's own when left out.")] = -1.0,
+    threshold: Annotated[
+        float | None, typer.Option(help="Least confidence, 0 to 1; the Tagger's own when left out.")
+    ] = None,
     version: OfVersion = "",
     json: AsJson = False,
 ) -> None:
@@ -134,14 +141,18 @@ def tag(
     opened = Shop.open(shop)
     if bool(file) == bool(text):
         raise ShopError("give a file of products or --text, one of the two")
+    target = file_to_write(out, "--out") if out else None
     tagger = opened.tagger(version or None)
     products = [("", text)] if text else _lines() if file == "-" else _texts(opened.settings.read, file)
-    answers = _answers(tagger, products, top, None if threshold < 0 else threshold)
-    if out:
+    answers = _answers(tagger, products, top, threshold)
+    if target:
         from tagloom.files import write_lines
 
-        count = write_lines(Path(out), answers)
-        say(f"Tagged {count:,} products: {out}")
+        count = write_lines(target, answers)
+        if json:
+            as_json({"tagged": count, "out": out})
+        else:
+            say(f"Tagged {count:,} products: {out}")
     elif json:
         for answer in answers:
             say(answer)
@@ -150,7 +161,15 @@ def tag(
 
 
 def _lines() -> Iterator[tuple[str, str]]:
-    return ((str(number), line.strip()) for number, line in enumerate(sys.stdin, start=1) if line.strip())
+    """Number and text of each line on the standard input that holds a text."""
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError as error:
+            told = "expected UTF-8; save other encodings as a file, whose encoding is found out"
+            raise DataError(f"standard input, line {number}: byte {error.start + 1} is no UTF-8; {told}") from error
+        if text:
+            yield str(number), text
 
 
 def _texts(settings: ReadSettings, file: str) -> Iterator[tuple[str, str]]:
@@ -205,10 +224,11 @@ def models(
     if json:
         as_json([{"job": v.job, "version": v.name, "current": v.current, **_about(v.manifest)} for v in versions])
         return
-    columns = ("job", "version", "answers", "made", "encoder", "nDCG@10", "micro-F1", "data", "MB")
-    table(f"Models of {shop}", columns, [_row(version) for version in versions])
-    if not versions:
-        say(f"None yet. Next: tagloom train {shop} tags")
+    columns = ("job", "version", "now", "made", "encoder", "nDCG@10", "micro-F1", "data", "MB")
+    if versions:
+        table(f"Models of {shop}", columns, [_row(version) for version in versions])
+    else:
+        say(f"No models yet. Next: tagloom train {shop} tags")
 
 
 def _about(manifest: Manifest) -> dict[str, Any]:
@@ -221,5 +241,14 @@ def _row(version: Version) -> tuple[Any, ...]:
     figures = [manifest.metrics.get(name, "") for name in ("nDCG@10", "micro-F1")]
     size = f"{manifest.size_bytes / 1e6:.1f}"
     encoder = manifest.settings.get("encoder", "")
-    data = manifest.data["products"]
-    return (version.job, version.name, version.current, manifest.created[:16], encoder, *figures, data, size)
+    data = manifest.data["products"][:8]
+    return (
+        version.job,
+        version.name,
+        version.current,
+        manifest.created[:10],
+        encoder,
+        *figures,
+        data,
+        size,
+    )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from tagloom.errors import DataError
 
 ShopFolder = Annotated[str, typer.Argument(help="The shop's folder.", metavar="SHOP")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -16,7 +20,30 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")
 
 def say(text: str = "") -> None:
     """A line for people, on the standard output."""
-    sys.stdout.write(text + "\n")
+    try:
+        sys.stdout.write(text + "\n")
+    except BrokenPipeError:
+        nobody_reads()
+        raise typer.Exit(0) from None
+
+
+def nobody_reads() -> None:
+    """The reader of our output went away (`tagloom tag ... | head`): nothing is wrong, and nothing more is written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def file_to_write(name: str, option: str) -> Path:
+    """The path that an option names, when a file can be written there; asked before the long work, not after it.
+
+    Raises:
+        DataError: a folder, or in a folder that is not there.
+    """
+    path = Path(name)
+    if path.is_dir():
+        raise DataError(f"{option} {name}: is a folder, expected the name of a file")
+    if not path.parent.is_dir():
+        raise DataError(f"{option} {name}: there is no folder {path.parent}; make it first")
+    return path
 
 
 def as_json(value: Any) -> None:
@@ -32,7 +59,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     from rich.table import Table
 
     entries = [["" if cell is None else cell for cell in row] for row in rows]
-    drawn = Table(box=box.SIMPLE_HEAD)
+    drawn = Table(box=box.SIMPLE_HEAD, collapse_padding=True)
     for ix, name in enumerate(columns):
         numeric = bool(entries) and all(isinstance(row[ix], (int, float)) for row in entries)
         side: Any = "right" if numeric else "left"
@@ -40,8 +67,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     for row in entries:
         drawn.add_row(*(_cell(cell) for cell in row))
     console = Console()
-    console.print(escape(title), style="bold", soft_wrap=True, highlight=False)
-    console.print(drawn)
+    with console.capture() as text:
+        console.print(escape(title), style="bold", soft_wrap=True, highlight=False)
+        console.print(drawn)
+    say(text.get().rstrip() + "\n")
 
 
 def _cell(cell: Any) -> str:

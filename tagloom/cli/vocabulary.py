@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from tagloom.cli.show import AsJson, ShopFolder, as_json, say, table
 from tagloom.errors import VocabularyError
 
 if TYPE_CHECKING:
+    from tagloom.data.vocabulary.folding import Record
     from tagloom.data.vocabulary.vocab import Vocabulary
 
 _SPLIT = "Example: tagloom tags split my-shop 苹果 --part 苹果手机=手机,数码 --part 水果苹果=水果,生鲜"
@@ -26,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
     tags.command("merge", epilog="Example: tagloom tags merge my-shop 手提电脑 笔记本电脑")(merge)
     tags.command("split", epilog=_SPLIT)(split)
     tags.command("parent", epilog="Example: tagloom tags parent my-shop 连衣裙 裙子")(parent)
-    tags.command("history", epilog="Example: tagloom tags history my-shop")(history)
+    tags.command("history", epilog="Example: tagloom tags history my-shop --top 5")(history)
     tags.command("undo", epilog="Example: tagloom tags undo my-shop 512")(undo)
     app.add_typer(tags, name="tags", epilog="Example: tagloom tags list my-shop")
 
@@ -52,20 +53,28 @@ def list_(
     table(f"{len(found):,} tags", ("id", "name", "parent", "aliases"), rows, wide="aliases")
 
 
-def rename(shop: ShopFolder, tag: TagName, name: Annotated[str, typer.Argument(help="Its new name.")]) -> None:
+def rename(
+    shop: ShopFolder, tag: TagName, name: Annotated[str, typer.Argument(help="Its new name.")], json: AsJson = False
+) -> None:
     """Give a tag a new name; the old one stays as an alias."""
-    _change(shop, lambda vocabulary: vocabulary.rename(tag, name))
+    _change(shop, lambda vocabulary: vocabulary.rename(tag, name), json)
 
 
-def merge(shop: ShopFolder, tag: TagName, into: Annotated[str, typer.Argument(help="The tag that stays.")]) -> None:
+def merge(
+    shop: ShopFolder,
+    tag: TagName,
+    into: Annotated[str, typer.Argument(help="The tag that stays.")],
+    json: AsJson = False,
+) -> None:
     """Make two tags one; products and models follow."""
-    _change(shop, lambda vocabulary: vocabulary.merge(tag, into))
+    _change(shop, lambda vocabulary: vocabulary.merge(tag, into), json)
 
 
 def split(
     shop: ShopFolder,
     tag: TagName,
     part: Annotated[list[str], typer.Option(help="NAME=word,word: products with such a word get NAME.")],
+    json: AsJson = False,
 ) -> None:
     """Divide a tag: a product whose category or text holds a part's word gets that part, the others keep the tag."""
     parts = {}
@@ -74,43 +83,90 @@ def split(
         if not found or not words:
             raise VocabularyError(f"--part {entry!r}: expected NEW NAME=word,word")
         parts[name.strip()] = [word.strip() for word in words.split(",") if word.strip()]
-    _change(shop, lambda vocabulary: vocabulary.split(tag, parts))
+    _change(shop, lambda vocabulary: vocabulary.split(tag, parts), json)
 
 
 def parent(
-    shop: ShopFolder, tag: TagName, above: Annotated[str, typer.Argument(help="Its parent; '' for none.")]
+    shop: ShopFolder,
+    tag: TagName,
+    above: Annotated[str, typer.Argument(help="Its parent; '' for none.")],
+    json: AsJson = False,
 ) -> None:
     """Set a tag's parent; products with the tag have the parent too from then on."""
-    _change(shop, lambda vocabulary: vocabulary.set_parent(tag, above or None))
+    _change(shop, lambda vocabulary: vocabulary.set_parent(tag, above or None), json)
 
 
 def history(
     shop: ShopFolder,
     top: Annotated[int, typer.Option(help="The latest so many records.", min=1)] = 20,
+    all_: Annotated[bool, typer.Option("--all", help="Also the records that cleaning made by itself.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Show the latest records of the vocabulary, with the numbers that undo takes."""
+    """Show the latest changes that people made to the vocabulary, with the numbers that undo takes."""
+    from tagloom.data.vocabulary.vocab import BY_CLEANING
     from tagloom.shop import Shop
 
-    records = Shop.open(shop).vocabulary.records[-top:]
+    told = _told(Shop.open(shop).vocabulary.records)
+    latest = [(record, text) for record, text in told if all_ or record.data.get("by") != BY_CLEANING][-top:]
     if json:
-        as_json([{"number": r.number, "op": r.op, **r.data} for r in records])
+        as_json([_as_dict(record) for record, _ in latest])
     else:
-        rows = [(str(r.number), r.op, ", ".join(f"{key}: {value}" for key, value in r.data.items())) for r in records]
-        table("Latest records", ("number", "what", "with"), rows, wide="with")
+        rows = [(str(record.number), record.op, text) for record, text in latest]
+        table("Latest changes", ("number", "what", "with"), rows, wide="with")
 
 
-def undo(shop: ShopFolder, number: Annotated[int, typer.Argument(help="A record's number, from history.")]) -> None:
+def undo(
+    shop: ShopFolder,
+    number: Annotated[int, typer.Argument(help="A record's number, from history.")],
+    json: AsJson = False,
+) -> None:
     """Take a record back; undoing an undo carries it out again."""
-    _change(shop, lambda vocabulary: vocabulary.undo(number))
+    _change(shop, lambda vocabulary: vocabulary.undo(number), json)
 
 
-def _change(folder: str, change: Callable[[Vocabulary], Vocabulary]) -> None:
+def _change(folder: str, change: Callable[[Vocabulary], Vocabulary], json: bool) -> None:
     from tagloom.shop import Shop
 
     shop = Shop.open(folder)
     before = shop.vocabulary
     after = change(before)
     shop.save_vocabulary(after)
-    for record in after.records[len(before.records) :]:
-        say(f"Record {record.number}: {record.op} {record.data}. Undo with: tagloom tags undo {folder} {record.number}")
+    made = _told(after.records)[len(before.records) :]
+    if json:
+        as_json([_as_dict(record) for record, _ in made])
+        return
+    for record, text in made:
+        say(f"Record {record.number}: {record.op} {text}. Undo with: tagloom tags undo {folder} {record.number}")
+    if not made:
+        say("Nothing to change: it is so already.")
+
+
+def _as_dict(record: Record) -> dict[str, Any]:
+    return {"number": record.number, "op": record.op, **record.data}
+
+
+def _told(records: Sequence[Record]) -> list[tuple[Record, str]]:
+    """Each record and what it says, tags with the names that they had then."""
+    names: dict[int, str] = {}
+    told = []
+    for record in records:
+        data = record.data
+        tag, id_ = f"{names.get(data.get('tag', -1))} ({data.get('tag')})", data.get("id")
+        match record.op:
+            case "merge" | "parent":
+                other: Any = data.get("into", data.get("parent"))
+                text = f"{tag} {'into' if record.op == 'merge' else 'under'} {names.get(other, 'none')}"
+            case "split":
+                parts = (f"{part['name']} for {', '.join(part['words'])}" for part in data["parts"])
+                text = f"{tag} into {'; '.join(parts)}"
+                names |= {part["id"]: part["name"] for part in data["parts"]}
+            case "undo":
+                text = f"record {data['record']} ({records[data['record']].op})"
+            case "add":
+                text = f"{data['name']} ({id_})"
+                names[data["id"]] = data["name"]
+            case _:
+                text = f"{tag} {'to' if record.op == 'rename' else 'as'} {data.get('name', data.get('alias'))}"
+                names |= {data["tag"]: data["name"]} if record.op == "rename" else {}
+        told.append((record, text))
+    return told

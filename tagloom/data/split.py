@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -38,14 +39,29 @@ def split_products(products: Products, settings: SplitSettings, events: Events |
         DataError: too few products (or groups of equal text) for three parts, or no events for a split by time.
     """
     groups, keys = _groups(products, settings)
-    parts = _cut(keys, settings)
-    order = np.random.default_rng(settings.seed).permutation(keys)
     if settings.by == "time":
-        order = _in_time_order(products, groups, events)
-    part_of_group = np.empty(keys, np.int8)
-    part_of_group[order] = parts
+        part_of_group = np.empty(len(keys), np.int8)
+        part_of_group[_in_time_order(products, groups, events)] = _cut(len(keys), settings)
+    else:
+        part_of_group = _drawn(keys, settings)
     part = part_of_group[groups]
     return Split(*(np.flatnonzero(part == number) for number in range(3)))
+
+
+def _drawn(keys: pl.Series, settings: SplitSettings) -> npt.NDArray[np.int8]:
+    """Part 0, 1 or 2 of each group, by a number in 0..1 that its own text and the seed give.
+
+    What a product is drawn for never depends on the other products: a catalogue can grow, and nothing that a model was
+    trained on moves to the test.
+    """
+    exact = _cut(len(keys), settings)  # refuses too few
+    salt = (settings.seed % 2**64).to_bytes(8, "little")
+    digests = (hashlib.blake2b(key.encode(), digest_size=8, salt=salt).digest() for key in keys)
+    drawn = np.frombuffer(b"".join(digests), "<u8") / 2.0**64
+    parts = np.select([drawn < settings.test, drawn < settings.test + settings.valid], [2, 1], 0).astype(np.int8)
+    if len(np.unique(parts)) < 3:  # in a tiny catalogue a part may come out empty: then the shares are kept exactly
+        parts[np.argsort(-drawn, kind="stable")] = exact
+    return parts
 
 
 def kfold(products: Products, folds: int, settings: SplitSettings) -> Iterator[tuple[Rows, Rows]]:
@@ -57,10 +73,11 @@ def kfold(products: Products, folds: int, settings: SplitSettings) -> Iterator[t
         DataError: fewer groups than folds.
     """
     groups, keys = _groups(products, settings)
-    if keys < folds or folds < 2:
-        raise DataError(f"cannot make {folds} folds of {keys} products with different texts; take 2 to {keys} folds")
-    fold_of_group = np.empty(keys, np.int64)
-    fold_of_group[np.random.default_rng(settings.seed).permutation(keys)] = np.arange(keys) % folds
+    count = len(keys)
+    if count < folds or folds < 2:
+        raise DataError(f"cannot make {folds} folds of {count} products with different texts; take 2 to {count} folds")
+    fold_of_group = np.empty(count, np.int64)
+    fold_of_group[np.random.default_rng(settings.seed).permutation(count)] = np.arange(count) % folds
     fold = fold_of_group[groups]
     for number in range(folds):
         yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
@@ -73,11 +90,12 @@ def hold_out(products: Products, share: float, seed: int) -> tuple[Rows, Rows]:
         DataError: fewer than two products with different texts.
     """
     groups, keys = _groups(products, SplitSettings(by="group"))
-    if keys < 2:
+    count = len(keys)
+    if count < 2:
         raise DataError(
-            f"{len(products)} products with {keys} different texts are too few to hold one out; give more of them"
+            f"{len(products)} products with {count} different texts are too few to hold one out; give more of them"
         )
-    chosen = np.random.default_rng(seed).permutation(keys)[: max(1, min(round(keys * share), keys - 1))]
+    chosen = np.random.default_rng(seed).permutation(count)[: max(1, min(round(count * share), count - 1))]
     held_out = np.isin(groups, chosen)
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
@@ -98,20 +116,20 @@ def _cut(keys: int, settings: SplitSettings) -> npt.NDArray[np.int8]:
     return np.repeat(np.array([0, 1, 2], np.int8), [keys - valid - test, valid, test])
 
 
-def _groups(products: Products, settings: SplitSettings) -> tuple[Rows, int]:
-    """A group number for each product: [P], from 0 without gaps, in order of first appearance; and how many there are.
+def _groups(products: Products, settings: SplitSettings) -> tuple[Rows, pl.Series]:
+    """A group number for each product, [P], from 0 in order of first appearance; and each group's key.
 
     A group never stands in two parts. Variants of one product (its colours, its sizes) share the description and often
     the photo: they are a group. Random knows no groups.
     """
     frame = products.frame
     if settings.by == "random":
-        return np.arange(frame.height), frame.height
+        return np.arange(frame.height), frame["product_id"]
     key = pl.when(pl.col("description").str.len_chars() > 0).then("description").otherwise("title").str.to_lowercase()
     keys = frame.select(key=key)
     first = keys.unique(maintain_order=True).with_row_index("group")
     groups = keys.join(first, on="key", how="left", maintain_order="left")["group"]
-    return groups.to_numpy().astype(np.int64), first.height
+    return groups.to_numpy().astype(np.int64), first["key"]
 
 
 def _in_time_order(products: Products, groups: Rows, events: Events | None) -> Rows:

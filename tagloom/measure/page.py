@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 Section = tuple[str, str, Sequence[str], Sequence[Sequence[Any]], "Plot | None"]
+
+_WIDTH, _LABEL, _LONGEST_LABEL = 7.5, 8, 28  # inches, points, letters
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ def page(title: str, sections: Sequence[Section]) -> str:
             "title": name,
             "meaning": meaning,
             "columns": columns,
-            "numeric": [all(isinstance(row[ix], (int, float)) for row in rows) for ix in range(len(columns))],
+            "numeric": [all(map(_is_number, column)) for column in zip(*rows, strict=True)],
             "rows": [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows],
             "plot": plot.svg if plot else "",
         }
@@ -40,13 +44,18 @@ def page(title: str, sections: Sequence[Section]) -> str:
 
 def bars(names: Sequence[str], values: Sequence[float], unit: str) -> Plot:
     """Horizontal bars, the first on top."""
-    figure, axes = _figure(0.28 * len(names) + 0.9)
+    height = 0.28 * len(names) + 0.9
+    figure, axes = _figure(height)
+    labels = [_short(name) for name in names]
+    # Not matplotlib's own layout: this machine may lack the letters, and then it cannot know how wide they are.
+    left = (max(map(_ems, labels), default=0) * _LABEL / 72 + 0.15) / _WIDTH
+    figure.subplots_adjust(left=left, right=0.98, top=1 - 0.05 / height, bottom=0.5 / height)
     positions = range(len(names))
     drawn = axes.barh(positions, values, color="#4a90c4", height=0.7)
-    axes.bar_label(drawn, [f"{value:,.0f}" for value in values], padding=3, fontsize=8)
-    axes.set_yticks(positions, [_plain(name) for name in names])
+    axes.bar_label(drawn, [f"{value:,.0f}" for value in values], padding=3, fontsize=_LABEL)
+    axes.set_yticks(positions, labels, parse_math=False)
     axes.invert_yaxis()
-    axes.margins(x=0.12)
+    axes.margins(x=0.12, y=0.02)
     axes.set_xlabel(unit)
     return _drawn(figure)
 
@@ -54,6 +63,7 @@ def bars(names: Sequence[str], values: Sequence[float], unit: str) -> Plot:
 def histogram(values: Sequence[float], label: str, unit: str) -> Plot:
     """How often each range of values occurs."""
     figure, axes = _figure(2.4)
+    figure.set_layout_engine("constrained")
     axes.hist(values, bins=40, color="#4a90c4")
     axes.set_xlabel(label)
     axes.set_ylabel(unit)
@@ -63,10 +73,10 @@ def histogram(values: Sequence[float], label: str, unit: str) -> Plot:
 def _figure(height: float) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5, height), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, height))
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(labelsize=_LABEL)
     return figure, axes
 
 
@@ -84,6 +94,14 @@ def _drawn(figure: Any) -> Plot:
     return Plot(svg[svg.index("<svg") :])
 
 
-def _plain(name: str) -> str:
-    """A tag's name as a label: `$` would begin a formula."""
-    return name.replace("$", r"\$")
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, (int, float)) or (isinstance(cell, str) and bool(re.fullmatch(r"[\d.]+%", cell)))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_LABEL else name[: _LONGEST_LABEL - 1] + "…"
+
+
+def _ems(text: str) -> float:
+    """How wide a text is, in letter heights: Chinese letters and pictures are square."""
+    return sum(1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.65 for letter in text)

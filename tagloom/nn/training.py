@@ -176,7 +176,7 @@ def train(
     """
     steps = plan.epochs * len(train_batches)  # type: ignore[arg-type]
     stopped = ""
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, _quiet(), _one_thread():
         best_weights = Path(folder) / "best.safetensors"
         module = TagTraining(encoder, loss, plan, steps, measure, best_weights)
         stop = EarlyStopping("valid/ndcg", mode="max", patience=plan.patience, min_delta=1e-4)
@@ -216,6 +216,20 @@ def _trainer(plan: TrainingPlan, folder: str, callbacks: list[Callback]) -> ligh
         num_sanity_val_steps=0,
         log_every_n_steps=1_000_000,
     )
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """One CPU core for torch: a step over a few dozen texts is too small to share out.
+
+    Beside another busy process two threads made it 5 to 15 times slower, each waiting for the other at every step.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
@@ -39,10 +40,11 @@ def open_delimited(path: Path, encoding: str) -> Source:
 def find_delimiter(path: Path, encoding: str) -> str:
     """The delimiter by which most of the first rows have as many fields as the header; a comma when none does."""
     with open_text(path, encoding) as file:
-        lines = file.read(_SNIFFED_CHARACTERS).splitlines(keepends=True)
+        sample = file.read(_SNIFFED_CHARACTERS)
 
     def agreement(delimiter: str) -> tuple[int, int]:
-        widths = [len(row) for row in islice(csv.reader(lines, delimiter=delimiter), _SNIFFED_ROWS) if row]
+        rows = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+        widths = [len(row) for row in islice(rows, _SNIFFED_ROWS) if row]
         return (widths.count(widths[0]), widths[0]) if widths and widths[0] > 1 else (0, 0)
 
     csv.field_size_limit(_MOST_OF_A_FIELD)

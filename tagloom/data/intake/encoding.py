@@ -10,7 +10,8 @@ from tagloom.errors import DataError
 
 _SNIFFED_BYTES = 1 << 20
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_MOST_DAMAGED = 0.1  # of the foreign characters: GB18030 read as UTF-8 is wrong nearly everywhere, not here and there
+# Shares of the foreign characters: another encoding read as UTF-8 is wrong nearly everywhere, not here and there.
+_MOST_DAMAGED = {"utf-8": 0.3, "gb18030": 0.1}
 # Of GB18030's two-byte characters, traditional Chinese has some 15 % with a second byte below 128 and simplified none;
 # Big5 read as GB18030 has over 40 %, and Western letters (a foreign byte before an ASCII letter) nearly all.
 _MOST_LOW_BYTES, _FEW, _MOST_LOW_OF_FEW = 0.3, 30, 0.8
@@ -28,9 +29,9 @@ def find_encoding(path: Path) -> str:
     mark, sample = _first_foreign(path)
     if mark:
         return mark
-    if _damaged(sample, "utf-8") <= _MOST_DAMAGED:
+    if _damaged(sample, "utf-8") <= _MOST_DAMAGED["utf-8"]:
         return "utf-8"
-    if _damaged(sample, "gb18030") <= _MOST_DAMAGED and _reads_as_chinese(sample):
+    if _damaged(sample, "gb18030") <= _MOST_DAMAGED["gb18030"] and _reads_as_chinese(sample):
         return "gb18030"
     raise DataError(
         f"{path}: the encoding is neither UTF-8 nor GB18030; save the file as UTF-8,"

@@ -120,7 +120,7 @@ class _Import:
         self.name = sql.masked(source.name)
         self.mended: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
-        self.read = 0
+        self.read = self.good = 0
         self.first_bad: BadRow | None = None
 
     def run(self, manifest: Manifest) -> tuple[FileReport, Manifest]:
@@ -145,15 +145,13 @@ class _Import:
         if self.table == "events":
             raw.rename(final)
             manifest = replace(
-                manifest, events=(*manifest.events, final.name), event_rows=manifest.event_rows + index.height
+                manifest, events=(*manifest.events, final.name), event_rows=manifest.event_rows + self.good
             )
-            made = Upserted(index.height, 0, 0, 0)
+            made = Upserted(self.good, 0, 0, 0)
         else:
             old = self.store.scan("products", manifest)
             joined = self.data_csv or columns.one("product_id") is None
-            made = (
-                upsert_joined(old, raw, index.height, final) if joined else upsert(old, raw, index, final, self._reject)
-            )
+            made = upsert_joined(old, raw, self.good, final) if joined else upsert(old, raw, index, final, self._reject)
             raw.unlink()
             manifest = replace(manifest, products=(final.name,), product_rows=made.total)
         sync_file(final)
@@ -171,27 +169,26 @@ class _Import:
                 yield _from_data_csv(batch, self.table, self.settings) if self.data_csv else batch
 
     def _stream(self, columns: ColumnMap, separators: Separators, raw: Path) -> pl.DataFrame:
-        """Check batch after batch into the Parquet file `raw`; returns the index of the good rows."""
+        """Check batch after batch into the Parquet file `raw`; returns the index of the good products."""
         import pyarrow.parquet
 
         schema = PRODUCT_SCHEMA if self.table == "products" else EVENT_SCHEMA
         empty = pl.DataFrame(schema={LINE: pl.Int64, **schema} if self.table == "products" else schema)
-        index = []
+        index = [index_of(empty)] if self.table == "products" else [pl.DataFrame()]
         with pyarrow.parquet.ParquetWriter(raw, empty.to_arrow().schema, compression="zstd") as writer:
             for batch in self._batches():
                 checked = self._check(batch, columns, separators)
                 self.read += batch.rows
                 self.mended += checked.mended + Counter(batch.mended)
                 self._reject(sorted([*batch.bad, *checked.bad], key=lambda bad: bad.line))
-                index.append(index_of(checked.frame) if self.table == "products" else checked.frame.select(pl.len()))
+                self.good += checked.frame.height
+                if self.table == "products":
+                    index.append(index_of(checked.frame))
                 writer.write_table(checked.frame.select(empty.columns).to_arrow())
                 self.progress(batch.rows)
-        rows = pl.concat(index)
-        if self.table == "events":
-            rows = pl.DataFrame({LINE: pl.int_range(int(rows["len"].sum()), eager=True)})
-        if not rows.height:
+        if not self.good:
             raise self._all_bad()
-        return rows
+        return pl.concat(index)
 
     def _all_bad(self) -> DataError:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in self.rejected.most_common(3))

@@ -99,7 +99,7 @@ def test_nobody_at_home_is_told_without_the_password():
 
 def test_postgresql_in_full(postgres_url):
     noon = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
-    with sqlalchemy.create_engine(postgres_url).begin() as connection:
+    with sqlalchemy.create_engine(postgres_url, poolclass=sqlalchemy.NullPool).begin() as connection:
         connection.exec_driver_sql(
             "CREATE TABLE goods (id numeric(12, 0), title text, tags text[], attributes jsonb, price numeric(8, 2),"
             " seen timestamptz, photo bytea)"
@@ -125,8 +125,8 @@ def test_postgresql_in_full(postgres_url):
 
 
 def test_a_large_postgresql_table_is_streamed(postgres_url):
-    # 200,000 rows of 400 characters are some 80 MB; a batch of 2,000 of them is one.
-    query = "SELECT i AS id, repeat(md5(i::text), 12) AS title FROM generate_series(1, 200000) AS i"
+    # 100,000 rows of 400 characters are some 40 MB; a batch of 2,000 of them is one.
+    query = "SELECT i AS id, repeat(md5(i::text), 12) AS title FROM generate_series(1, 100000) AS i"
     source = open_source(f"{postgres_url}#{query}")
     seen = 0
     tracemalloc.start()

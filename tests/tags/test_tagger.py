@@ -1,0 +1,332 @@
+"""The Tagger: vocabulary ids, what fit leaves alone, damaged files, Ctrl-C, numbers that run away."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tagloom import Products, Tagger
+from tagloom.data.vocabulary.vocab import Vocabulary
+from tagloom.data.words.wordvectors import WordVectors
+from tagloom.errors import ArtifactError, DataError, SettingsError, VocabularyError
+
+ROOT = Path(__file__).parent.parent.parent
+WORDS = {"denim": "牛仔", "jeans": "denim", "tea": "食品", "lamp": "家居"}
+
+
+def planted(copies=10, start=0):
+    return Products.of(
+        [
+            {"product_id": f"{word}{n}", "title": f"{word} style{n % 5} no{n}", "tags": [tag]}
+            for n in range(start, start + copies)
+            for word, tag in WORDS.items()
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    # Not in the order of the alphabet, so that ids and positions differ.
+    return Vocabulary().add(["家居", "not used", "牛仔", "食品", "denim"])
+
+
+@pytest.fixture(scope="module")
+def tagger(vocabulary):
+    return Tagger(learning_rate=4.0).fit(planted(), vocabulary=vocabulary)
+
+
+def first(tagger, text):
+    return tagger.suggest(text, top=1, threshold=0)[0][0]
+
+
+# The tags' names and ids
+
+
+def test_tags_carry_the_vocabularys_ids(tagger, vocabulary):
+    assert tagger.tags == ("家居", "牛仔", "食品", "denim")
+    for word, tag in WORDS.items():
+        assert (first(tagger, word).tag, first(tagger, word).tag_id) == (tag, vocabulary.tag(tag).id)
+
+
+def test_a_tag_that_the_vocabulary_does_not_know_is_refused():
+    with pytest.raises(VocabularyError):
+        Tagger(learning_rate=4.0).fit(planted(), vocabulary=Vocabulary().add(["牛仔"]))
+
+
+def test_a_renamed_tag_goes_by_its_new_name_with_the_same_id(tagger, vocabulary):
+    renamed = tagger.named_by(vocabulary.rename("食品", "茶叶"))
+    assert (first(renamed, "tea").tag, first(renamed, "tea").tag_id) == ("茶叶", 3)
+    assert first(renamed, "tea").confidence == first(tagger, "tea").confidence
+    assert first(tagger, "tea").tag == "食品"  # the old one is as it was
+
+
+def test_merged_tags_are_given_once_with_the_larger_confidence(tagger, vocabulary):
+    merged = tagger.named_by(vocabulary.merge("denim", into="牛仔"))
+    assert merged.tags == ("家居", "牛仔", "食品")
+    for text in ("jeans", "denim", "denim jeans"):
+        before = {score.tag: score for score in tagger.suggest(text, top=9, threshold=0)[0]}
+        (answer,) = merged.suggest(text, top=9, threshold=0)
+        assert sorted(score.tag for score in answer) == sorted(merged.tags)
+        surest = max(before["denim"], before["牛仔"], key=lambda score: score.confidence)
+        assert (answer[0].tag, answer[0].tag_id) == ("牛仔", 2)
+        assert (answer[0].confidence, answer[0].because) == (surest.confidence, surest.because)
+    assert next(merged.confidences(["jeans"])).shape == (1, 3)
+
+
+def test_merged_tags_are_measured_as_one(tagger, vocabulary):
+    today = vocabulary.merge("denim", into="牛仔")
+    products = Products(today.apply(planted(3, start=50).frame))
+    figures = tagger.named_by(today).evaluate(products)
+    assert figures.values["P@1"] == figures.values["R@5"] == figures.values["micro-F1"] == 1
+    assert figures.per_tag[:, 0].tolist() == [3, 6, 3]
+
+
+def test_a_merge_undone_brings_the_tag_back(tagger, vocabulary):
+    merged = vocabulary.merge("denim", into="牛仔")
+    undone = merged.undo(len(merged.records) - 1)
+    again = tagger.named_by(merged).named_by(undone)
+    assert again.tags == tagger.tags
+    assert first(again, "jeans") == first(tagger, "jeans")
+
+
+def test_a_merged_tagger_is_saved_and_loaded_as_it_is(tagger, vocabulary, tmp_path):
+    merged = tagger.named_by(vocabulary.merge("denim", into="牛仔"))
+    merged.save(tmp_path / "model")
+    loaded = Tagger.load(tmp_path / "model")
+    assert loaded.suggest(["jeans", "tea"], top=9) == merged.suggest(["jeans", "tea"], top=9)
+    assert loaded.named_by(vocabulary).tags == tagger.tags  # the ids at the time of training are not lost
+
+
+def test_a_tag_no_longer_in_the_vocabulary_is_not_given(tagger):
+    shorter = Vocabulary().add(["家居", "not used", "牛仔", "食品"])
+    known = tagger.named_by(shorter)
+    assert known.tags == ("家居", "牛仔", "食品")
+    assert "denim" not in {score.tag for score in known.suggest("jeans", top=9, threshold=0)[0]}
+    with pytest.raises(VocabularyError, match="none of the model's 4 tags is in this vocabulary"):
+        tagger.named_by(Vocabulary())
+
+
+# What is measured
+
+
+def test_tags_it_does_not_know_count_as_missed_though_few_are_known(tagger):
+    unknown = Products.of([{"product_id": "1", "title": "tea", "tags": ["食品", "new", "newer", "newest"]}])
+    figures = tagger.evaluate(unknown)
+    assert figures.values["P@1"] == 1
+    assert figures.values["R@10"] == 0.25
+    assert figures.values["recall"] == 0.25
+    assert len(figures.per_tag) == 7
+
+
+def test_untagged_products_are_not_measured(tagger):
+    some = Products.of([{"product_id": "1", "title": "tea", "tags": ["食品"]}, {"product_id": "2", "title": "tea"}])
+    assert tagger.evaluate(some).products == 1
+    with pytest.raises(DataError, match="no tagged products to measure on"):
+        tagger.evaluate(Products.of([{"product_id": "2", "title": "tea"}]))
+
+
+# What it learns from
+
+
+@pytest.mark.parametrize("rows", [[], [{"product_id": "1", "title": "tea"}]])
+def test_without_tags_there_is_nothing_to_learn(rows):
+    with pytest.raises(DataError, match="no products with tags to learn from"):
+        Tagger().fit(Products.of(rows))
+    with pytest.raises(DataError, match="no tagged products are left for valid"):
+        Tagger().fit(planted(), Products.of(rows))
+
+
+def test_one_text_is_too_few_to_hold_one_out():
+    same = Products.of([{"product_id": str(n), "title": "tea", "tags": ["食品"]} for n in range(9)])
+    with pytest.raises(DataError, match="9 products with 1 different texts are too few to hold one out"):
+        Tagger().fit(same)
+
+
+def test_texts_without_words_are_refused():
+    blank = Products.of([{"product_id": str(n), "title": f"{n} {'!' * n}", "tags": ["a"]} for n in range(9)])
+    with pytest.raises(DataError, match=r"no word stands in 2 or more of the training texts.*tagger\.min_documents"):
+        Tagger().fit(blank)
+
+
+def test_untagged_products_change_nothing():
+    untagged = [{"product_id": f"u{n}", "title": f"tea lamp {n}"} for n in range(20)]
+    frame = planted().frame
+    both = Products(frame.vstack(Products.of(untagged).frame))
+    one, other = (Tagger(learning_rate=4.0).fit(products) for products in (planted(), both))
+    assert one.suggest(list(WORDS), threshold=0) == other.suggest(list(WORDS), threshold=0)
+
+
+def test_custom_words_stay_whole():
+    products = Products.of(
+        [
+            {"product_id": str(n), "title": f"五环之歌 {n}" if n % 2 else f"五环 {n}", "tags": ["ab"[n % 2]]}
+            for n in range(40)
+        ]
+    )
+    tagger = Tagger(learning_rate=4.0).fit(products, custom_words=["五环之歌"])
+    assert first(tagger, "唱五环之歌").because[0].text == "五环之歌"
+
+
+# What fit tells, and what it leaves alone
+
+
+@pytest.mark.parametrize("encoder", ["linear", "bag"])
+def test_progress_hears_of_every_pass_of_trials_too(encoder):
+    told = []
+    tagger = Tagger(encoder=encoder, epochs=3, patience=3).fit(planted(), progress=lambda *said: told.append(said))
+    assert [number for number, _ in told] == [0, 0, 0, 1, 2, 3]
+    assert [figures["trial/learning_rate"] for _, figures in told[:3]] == [1.0, 4.0, 16.0]
+    assert tagger.trained.history == tuple(figures for _, figures in told[3:])
+    assert all(figures.keys() >= {"train/loss", "valid/loss", "valid/ndcg"} for _, figures in told)
+
+
+def test_an_error_in_progress_is_not_swallowed():
+    def stop(number, figures):
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        Tagger(learning_rate=4.0).fit(planted(), progress=stop)
+
+
+@pytest.mark.parametrize("encoder", ["linear", "bag"])
+def test_fit_leaves_the_process_and_the_folder_as_they_were(encoder, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    names = ["", "lightning", "lightning.pytorch", "lightning.fabric", "torch"]
+
+    def state():
+        loggers = [logging.getLogger(name) for name in names]
+        return (
+            torch.get_rng_state().tolist(),
+            torch.initial_seed(),
+            str(np.random.get_state()),
+            random.getstate(),
+            list(warnings.filters),
+            [(logger.level, list(logger.handlers)) for logger in loggers],
+            signal.getsignal(signal.SIGINT),
+            signal.getsignal(signal.SIGTERM),
+            torch.get_num_threads(),
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+            dict(os.environ),
+        )
+
+    before = state()
+    Tagger(encoder=encoder, dropout=0.3).fit(planted())
+    assert state() == before
+    assert not list(tmp_path.iterdir())
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("encoder", ["linear", "bag"])
+def test_the_curves_are_written_where_they_are_asked_for(encoder, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    tagger = Tagger(encoder=encoder, learning_rate=4.0, epochs=2).fit(planted(), log_folder=tmp_path / "logs")
+    (events,) = (tmp_path / "logs").rglob("events.out.tfevents*")
+    curves = EventAccumulator(str(events.parent)).Reload()
+    for name in ("train/loss", "valid/loss", "valid/ndcg"):
+        drawn = [point.value for point in curves.Scalars(name)]
+        assert drawn == pytest.approx([figures[name] for figures in tagger.trained.history])
+
+
+# Numbers that run away
+
+
+def test_vectors_that_are_no_numbers_end_with_a_word_on_what_to_do():
+    vectors = WordVectors(tuple(WORDS), np.full((len(WORDS), 8), np.nan, np.float32))
+    with pytest.raises(SettingsError, match=r"nothing was learned.*lower tagger\.learning_rate, or look into the word"):
+        Tagger(encoder="bag", learning_rate=1.0).fit(planted(), word_vectors=vectors)
+
+
+@pytest.mark.parametrize("encoder", ["linear", "bag"])
+def test_the_largest_step_size_does_no_worse_than_a_bad_tagger(encoder):
+    tagger = Tagger(encoder=encoder, learning_rate=1_000.0).fit(planted())
+    assert all(np.isfinite(score.confidence) for score in tagger.suggest("tea lamp", threshold=0)[0])
+
+
+# Files
+
+
+def test_a_version_is_never_overwritten(tagger, tmp_path):
+    tagger.save(tmp_path / "model")
+    with pytest.raises(ArtifactError, match="exists already; a model version is never overwritten"):
+        tagger.save(tmp_path / "model")
+
+
+def damage(path, how):
+    contents = path.read_bytes()
+    middle = len(contents) // 2
+    if how == "removed":
+        path.unlink()
+    elif how == "truncated":
+        path.write_bytes(contents[:middle])
+    elif how == "longer":
+        path.write_bytes(contents + b"\n")
+    else:
+        place = {"first": 0, "middle": middle, "last": len(contents) - 1}[how]
+        path.write_bytes(contents[:place] + bytes([contents[place] ^ 1]) + contents[place + 1 :])
+    return contents
+
+
+def test_every_damage_to_every_file_is_refused_by_name(tagger, tmp_path):
+    tagger.save(tmp_path / "model")
+    files = sorted((tmp_path / "model").iterdir())
+    assert len(files) == 5
+    for path in files:
+        for how in ("removed", "truncated", "longer", "first", "middle", "last"):
+            contents = damage(path, how)
+            with pytest.raises(ArtifactError) as refused:
+                Tagger.load(tmp_path / "model")
+            assert path.name in str(refused.value), how
+            path.write_bytes(contents)
+    assert Tagger.load(tmp_path / "model").tags == tagger.tags
+
+
+# Ctrl-C
+
+TRAIN = """
+import sys
+from pathlib import Path
+from tagloom import Products, Tagger
+rows = [{"product_id": str(n), "title": f"tea {n % 50} {n}", "tags": ["ab"[n % 2]]} for n in range(4000)]
+products = Products.of(rows)
+tagger = Tagger(epochs=1000, patience=100, learning_rate=1.0)
+try:
+    tagger.fit(products, progress=lambda number, figures: print(number, flush=True))
+    tagger.save("model")
+except KeyboardInterrupt:
+    import signal
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "later ones would be ignored"
+    print("interrupted", flush=True)
+    raise
+"""
+
+
+def test_ctrl_c_in_training_is_a_keyboard_interrupt_and_leaves_nothing(tmp_path):
+    (tmp_path / "temporary").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "temporary")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAIN], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stdout.readline().strip() == b"1"
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == -signal.SIGINT, err.decode()
+    assert b"interrupted" in out
+    assert [path.name for path in tmp_path.iterdir()] == ["temporary"]
+    assert not list((tmp_path / "temporary").iterdir())
