@@ -166,7 +166,7 @@ def write(name: str, figures: dict[str, Any]) -> None:
         "command": " ".join(["python", *sys.argv]),
         "date": datetime.now(UTC).date().isoformat(),
         "hardware": hardware(),
-        "versions": {library: _version(library) for library in ("tagloom", *_LIBRARIES)},
+        "versions": {library: _version(library) for library in _LIBRARIES},
         **figures,
     }
     RESULTS.parent.mkdir(exist_ok=True)

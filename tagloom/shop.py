@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagloom.config import Settings, SplitSettings, load_settings, settings_toml
 from tagloom.errors import ShopError
-from tagloom.files import disk_errors, write_text
+from tagloom.files import disk_errors, folder_aside, write_text
 from tagloom.versions import Version, Versions
 
 if TYPE_CHECKING:
@@ -121,11 +123,7 @@ class Shop:
 
     @property
     def raw_products(self) -> Products:
-        """The catalogue with tags as they were imported.
-
-        Raises:
-            ShopError: nothing was imported yet.
-        """
+        """The catalogue with tags as they were imported; a `ShopError` when nothing was imported yet."""
         products = self.tables.products()
         if not len(products):
             raise ShopError(f"{self.folder}: has no products yet; run: tagloom import {self.folder} --products FILE")
@@ -134,9 +132,13 @@ class Shop:
     @property
     def products(self) -> Products:
         """The catalogue with clean tags, under the names of today."""
+        import polars as pl
+
         from tagloom.data.vocabulary.standard import with_standard_tags
 
-        return with_standard_tags(self.raw_products, self.settings.tags, self._mapping(), self.vocabulary)
+        raw, path = self.raw_products, self._cleaned
+        mapping = pl.read_parquet(path) if path.exists() else self.clean().cleaning.mapping
+        return with_standard_tags(raw, self.settings.tags, mapping, self.vocabulary)
 
     @property
     def events(self) -> Events:
@@ -155,26 +157,25 @@ class Shop:
 
     def save_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Keep a changed vocabulary."""
-        with disk_errors(self.tables.folder):
-            vocabulary.save(self.tables.folder / "vocabulary.jsonl")
+        vocabulary.save(self.tables.folder / "vocabulary.jsonl")
 
     def clean(self) -> Standard:
         """Clean the catalogue's tags anew, with the settings and lists of now; ids stay."""
         from tagloom.data.vocabulary.standard import standardise
 
         standard = standardise(self.raw_products, self.settings.tags, self.lists, self.vocabulary)
-        aside = self.tables.folder / ".tags.parquet.tmp"
-        with disk_errors(self.tables.folder):
-            standard.cleaning.mapping.write_parquet(aside)
+        packed, path = io.BytesIO(), self._cleaned
+        standard.cleaning.mapping.write_parquet(packed)
+        with folder_aside(path.parent) as new:
+            (new / path.name).write_bytes(packed.getvalue())
             self.save_vocabulary(standard.cleaning.vocabulary)
-            aside.replace(self.tables.folder / "tags.parquet")
+            shutil.rmtree(path.parent, ignore_errors=True)  # what it held can be made again
         return standard
 
-    def _mapping(self) -> Any:
-        import polars as pl
-
-        path = self.tables.folder / "tags.parquet"
-        return pl.read_parquet(path) if path.exists() else self.clean().cleaning.mapping
+    @property
+    def _cleaned(self) -> Path:
+        """What became of each raw tag; the file has the name of the table that it was made from."""
+        return self.tables.folder / "tags" / self.tables.manifest.products[0]
 
     @property
     def lists(self) -> UserLists:

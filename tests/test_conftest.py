@@ -21,7 +21,6 @@ def test_the_postgres_server_answers_and_keeps_chinese_text(postgres_url):
         engine.dispose()
 
 
-@pytest.mark.skipif(not (REPOSITORY / "tagloom" / "cli.py").exists(), reason="tagloom/cli.py is not there yet")
 def test_the_command_line_tells_a_wrong_command_from_a_right_one(run_cli):
     wrong = run_cli("no-such-command")
     assert wrong.code == 2

@@ -1,6 +1,6 @@
 """What the docs show is true: Python blocks run, commands and options exist, tables and settings agree with the code.
 
-    .venv/bin/python tests/test_docs.py     writes the tables of docs/data-formats.md afresh
+.venv/bin/python tests/test_docs.py     writes the tables of docs/data-formats.md afresh
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def printed_by_readme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     import polars as pl
 
     folder = tmp_path_factory.mktemp("docs")
-    files = tagloom.write_sample(folder / "files", seed=0, products=300, users=20)
+    files = tagloom.write_sample(folder / "files", seed=0, products=300, users=5)
     files.products.rename(folder / "goods.csv")
     events = [json.loads(line) for line in files.events.read_text("utf-8").splitlines() if line.endswith("}")]
     pl.DataFrame(events, infer_schema_length=None).write_parquet(folder / "log.parquet")

@@ -23,10 +23,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = {"llm", "explain", "compress", "privacy", "tune", "scale", "postgres"}
 LOCKED_EXTRAS = ["dev", "trees", "postgres"]
 
-with_command_line = pytest.mark.skipif(
-    not (ROOT / "tagloom" / "cli.py").exists(), reason="tagloom/cli.py is not there yet"
-)
-
 
 def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
@@ -83,7 +79,6 @@ def commands() -> dict[str, object]:
     return found
 
 
-@with_command_line
 def test_every_command_has_a_help_with_an_example():
     for words, command in commands().items():
         text = f"{command.help or ''}\n{command.epilog or ''}"
@@ -94,14 +89,12 @@ def test_every_command_has_a_help_with_an_example():
             assert hidden or getattr(parameter, "help", None), f"`{words}`: {parameter.name} has no help"
 
 
-@with_command_line
 def test_help_is_printed(run_cli):
     done = run_cli("--help")
     assert done.code == 0, done.err
     assert "Usage" in done.out
 
 
-@with_command_line
 def test_every_command_in_the_docs_exists():
     known = commands()
     roots = {words.split()[1] for words in known if " " in words}

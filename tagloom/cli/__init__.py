@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -26,6 +27,7 @@ Start with `tagloom demo`, or with your own files:
     tagloom tag my-shop new.jsonl
 """
 INTERRUPTED = 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STOPPED = "stopped; what was complete is kept, what was not is as before"
 # typer's UsageError; its home has changed from version to version, its place above BadParameter has not.
 _MISUSE: Any = typer.BadParameter.__base__
@@ -72,6 +74,9 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get("TAGLOOM_DEBUG"):
             raise
+        if any(f"(os error {number})" in str(error) for number in FULL):
+            # Libraries written in Rust tell it in words only.
+            sys.exit(_said("error: the disk is full; nothing was changed; free some space and run it again", 1))
         told = "This is a fault of tagloom. TAGLOOM_DEBUG=1 shows where it happened."
         sys.exit(_said(f"error: {type(error).__name__}: {error}\n{told}", 1))
 

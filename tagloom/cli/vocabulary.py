@@ -27,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
     tags.command("merge", epilog="Example: tagloom tags merge my-shop 手提电脑 笔记本电脑")(merge)
     tags.command("split", epilog=_SPLIT)(split)
     tags.command("parent", epilog="Example: tagloom tags parent my-shop 连衣裙 裙子")(parent)
-    tags.command("history", epilog="Example: tagloom tags history my-shop --top 5")(history)
+    tags.command("history", epilog="Example: tagloom tags history my-shop --like 手机")(history)
     tags.command("undo", epilog="Example: tagloom tags undo my-shop 512")(undo)
     app.add_typer(tags, name="tags", epilog="Example: tagloom tags list my-shop")
 
@@ -99,7 +99,8 @@ def parent(
 def history(
     shop: ShopFolder,
     top: Annotated[int, typer.Option(help="The latest so many records.", min=1)] = 20,
-    all_: Annotated[bool, typer.Option("--all", help="Also the records that cleaning made by itself.")] = False,
+    like: Annotated[str, typer.Option(help="Only changes that name this, those by cleaning among them.")] = "",
+    all_: Annotated[bool, typer.Option("--all", help="Also the changes that cleaning made by itself.")] = False,
     json: AsJson = False,
 ) -> None:
     """Show the latest changes that people made to the vocabulary, with the numbers that undo takes."""
@@ -107,7 +108,8 @@ def history(
     from tagloom.shop import Shop
 
     told = _told(Shop.open(shop).vocabulary.records)
-    latest = [(record, text) for record, text in told if all_ or record.data.get("by") != BY_CLEANING][-top:]
+    wanted = [(record, text) for record, text in told if all_ or like or record.data.get("by") != BY_CLEANING]
+    latest = [(record, text) for record, text in wanted if like in text][-top:]
     if json:
         as_json([_as_dict(record) for record, _ in latest])
     else:

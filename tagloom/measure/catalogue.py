@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 200
 _EXAMPLES = 3
+_CODES = "dropped: identifier attribute"
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,15 @@ def _reasons(standard: Standard) -> Part:
         .sort("tags", descending=True)
     )
     rows = [(reason, tags, " · ".join(_short(raw, 24) for raw in some)) for reason, tags, some in found.iter_rows()]
-    before, after = standard.cleaning.mapping.height, standard.cleaning.mapping["name"].drop_nulls().n_unique()
+    codes = standard.identifiers.filter("is_identifier")
+    values = int(codes["distinct"].sum())
+    if values:
+        names = " · ".join(f"{name}=…" for name in codes["name"].head(_EXAMPLES))
+        kept = [row for row in rows if row[0] != _CODES]
+        rows = sorted([*kept, (_CODES, values, names)], key=lambda row: -row[1])
+    after = standard.cleaning.mapping["name"].drop_nulls().n_unique()
     plot = bars([row[0] for row in rows], [row[1] for row in rows], "raw tags")
-    meaning = f"{before:,} raw tags became {after:,} tags."
+    meaning = f"{sum(row[1] for row in rows):,} raw tags became {after:,} tags."
     return Part("What became of the raw tags", meaning, ("reason", "raw tags", "examples"), rows, plot)
 
 
@@ -132,7 +139,10 @@ def _tag_counts(clean: pl.DataFrame) -> Part:
 def _merges(standard: Standard) -> Part:
     table = standard.cleaning.merges.head(_MOST_ROWS)
     rows = [(row["name"], row["products"], " · ".join(row["variants"][:12])) for row in table.to_dicts()]
-    meaning = "Look here first: a wrong merge is taken back with `tagloom tags undo`, or kept apart by a synonym file."
+    meaning = (
+        "Look here first. A wrong one is taken back with `tagloom tags undo SHOP NUMBER`;"
+        " `tagloom tags history SHOP --like TAG` has the numbers."
+    )
     return Part("Largest merges", meaning, ("tag", "products", "written as"), rows)
 
 

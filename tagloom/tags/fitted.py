@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -174,12 +175,31 @@ class Fitted:
     def _because(self, features: Any, weights: Any, columns: npt.NDArray[Any]) -> list[tuple[Word, ...]]:
         """For each of K columns the words of one text that carried it."""
         carried = self.model.carried(features, weights, columns)  # [N, K]
-        strongest = np.argsort(-carried, axis=0, kind="stable")[:_BECAUSE]
-        return [
-            tuple(
-                Word(self.features.terms[features[ix]], float(carried[ix, rank]))
-                for ix in strongest[:, rank]
-                if carried[ix, rank] > 0
-            )
-            for rank in range(len(columns))
-        ]
+        order = np.argsort(-carried, axis=0, kind="stable")
+        found = []
+        for rank in range(len(columns)):
+            strongest = (ix for ix in order[:, rank] if carried[ix, rank] > 0)
+            found.append(_distinct((self.features.terms[features[ix]], float(carried[ix, rank])) for ix in strongest))
+        return found
+
+
+def _distinct(terms: Iterator[tuple[str, float]]) -> tuple[Word, ...]:
+    """The strongest terms, without those that share a word with a stronger one: `soft`, not also `very soft`."""
+    chosen: list[Word] = []
+    seen: set[str] = set()
+    for term, weight in terms:
+        words = term.split(" ")
+        if seen.isdisjoint(words):
+            chosen.append(Word(_as_written(words), weight))
+            seen.update(words)
+        if len(chosen) == _BECAUSE:
+            break
+    return tuple(chosen)
+
+
+def _as_written(words: list[str]) -> str:
+    """A run of words as it stands in a text: Chinese without blanks."""
+    joined = words[0]
+    for before, word in itertools.pairwise(words):
+        joined += word if max(before[-1], word[0]) > "\u2e7f" else f" {word}"
+    return joined

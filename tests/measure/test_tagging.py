@@ -5,7 +5,7 @@ from __future__ import annotations
 import ir_measures
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score, ndcg_score, precision_score, recall_score
@@ -132,6 +132,7 @@ def test_batches_make_no_difference():
 steps = st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])
 
 
+@settings(max_examples=50, deadline=None)
 @given(arrays(float, (4, 3), elements=steps), arrays(np.bool_, (4, 3)))
 def test_no_threshold_is_better_than_the_best(confidences, truth):
     best = best_threshold(confidences, truth)

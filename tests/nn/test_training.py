@@ -115,7 +115,7 @@ def test_the_seed_decides(kind):
 
 @pytest.mark.parametrize("kind", ["linear", "bag"])
 def test_numbers_that_run_away_end_it_before_anything_was_learned(kind):
-    # Features out of all proportion: with sound ones the loss's gradient, never above 1, keeps even absurd steps finite.
+    # Features out of all proportion: with sound ones the gradient, never above 1, keeps even absurd steps finite.
     assert run(encoder(kind), scale=1e30, learning_rate=1e30) == Trained(0, 0, (), "the loss was no finite number")
 
 

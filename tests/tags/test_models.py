@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_matrix
 
 from tagloom import Products, Tagger
 from tagloom.artifact import ArtifactError
 from tagloom.config import TaggerSettings
 from tagloom.data.words.wordvectors import WordVectors
-from tagloom.tags.models import BagModel, LinearModel, PopularModel, TrainingData, load_model, save_model
+from tagloom.nn.linear import LinearEncoder
+from tagloom.tags.models import BagModel, LinearModel, PopularModel, TrainingData, _train, load_model, save_model
 
 ROWS = csr_matrix(np.array([[1, 0, 2], [0, 0, 0], [0, 3, 0]], np.float32))
 TAGS = np.array([1, 0])
@@ -26,7 +28,9 @@ def test_popular_scores_are_log_odds_drawn_to_even():
 
 
 def test_linear_scores_and_what_carried_them():
-    model = LinearModel(np.array([[1, 2], [3, 4], [5, 6]], np.float32), np.array([10, 20], np.float32))
+    model = LinearModel._without_below(
+        0.0, np.array([[1, 2], [3, 4], [5, 6]], np.float32), np.array([10, 20], np.float32)
+    )
     assert model.scores(ROWS).tolist() == [[21, 34], [10, 20], [19, 32]]
     assert model.carried(ROWS[0].indices, ROWS[0].data, TAGS).tolist() == [[2, 1], [12, 10]]
     assert model.carried(ROWS[1].indices, ROWS[1].data, TAGS).shape == (0, 2)
@@ -43,7 +47,7 @@ def test_bag_scores_and_what_carried_them():
     ("name", "model"),
     [
         ("popular", PopularModel(np.float32([1, 2]))),
-        ("linear", LinearModel(np.ones((3, 2), np.float32), np.float32([1, 2]))),
+        ("linear", LinearModel._without_below(0.5, np.ones((3, 2), np.float32), np.float32([1, 2]))),
         ("bag", BagModel(np.ones((3, 4), np.float32).T[:3], np.ones((2, 3), np.float32), np.float32([1, 2]))),
     ],
 )
@@ -72,3 +76,32 @@ def test_the_bag_starts_from_the_shops_word_vectors_and_takes_their_width():
     assert tagger._fitted.model.words.shape[1] == 12
     without = Tagger(**asked, word_vectors=False, width=16).fit(products, word_vectors=vectors)
     assert without._fitted.model.words.shape[1] == 16
+
+
+def test_numbers_that_run_away_in_a_later_pass_leave_the_best_one_and_a_warning():
+    truth = csr_matrix(np.eye(2, dtype=np.float32)[[0, 0, 1]])
+    made = []
+
+    def make():
+        made.append(LinearEncoder(3, torch.zeros(2)))
+        return made[-1]
+
+    def spoil(number, figures):
+        with torch.no_grad():
+            made[-1].words.weight.fill_(float("nan"))
+
+    data = TrainingData(None, (ROWS, truth), (ROWS, truth), progress=spoil)
+    with pytest.warns(RuntimeWarning, match=r"stopped in pass 2: the loss was no finite.*Lower tagger\.learning_rate"):
+        encoder, trained = _train(make, data, TaggerSettings(learning_rate=1.0))
+    assert (trained.epochs, trained.best_epoch) == (1, 1)
+    assert encoder.words.weight.isfinite().all()
+
+
+def test_weights_that_valid_does_not_miss_are_left_out():
+    rng = np.random.default_rng(0)
+    features = csr_matrix(np.eye(4, dtype=np.float32)[rng.integers(0, 4, 400)])
+    truth = csr_matrix((features.toarray() > 0).astype(np.float32))
+    data = TrainingData(None, (features, truth), (features[:100], truth[:100]))
+    model, _ = LinearModel.fit(data, TaggerSettings(learning_rate=4.0, epochs=2))
+    assert np.abs(model.values).min() >= 0.6  # every feature means one tag, so only strong weights are needed
+    assert model.scores(features[:50]).argmax(1).tolist() == features[:50].toarray().argmax(1).tolist()

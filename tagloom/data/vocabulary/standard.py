@@ -16,25 +16,29 @@ from tagloom.data.vocabulary.vocab import Vocabulary
 
 @dataclass(frozen=True)
 class Standard:
-    """What cleaning a catalogue found: the tags, and which attributes are no tags and why."""
+    """What cleaning a catalogue found: the tags, and which attributes are no tags and why.
+
+    The values of attributes that are no tags are counted in `identifiers` and do not stand in `cleaning.mapping`.
+    """
 
     cleaning: TagCleaning
     identifiers: pl.DataFrame
 
 
 def raw_tags(products: Products, settings: TagSettings) -> pl.DataFrame:
-    """Everything on the products that may become a tag: `product_ix`, `raw`, one row each."""
+    """Everything on the products that may become a tag: `product_ix`, `raw`, and the `attribute` that it is a value of.
+
+    One row each; `attribute` is null for tags and category steps.
+    """
     frame = products.frame.with_columns(product_ix=pl.int_range(pl.len(), dtype=pl.UInt32))
-    sources = [_exploded(frame, "tags").select("product_ix", raw="tags")]
-    if settings.from_attributes:
-        named = _attributes(frame).select(
-            "product_ix",
-            raw=pl.when(pl.col("name") == "").then("value").otherwise(pl.concat_str("name", "value", separator="=")),
-        )
-        sources.append(named)
+    no_attribute = pl.lit(None, pl.String).alias("attribute")
+    sources = [_exploded(frame, "tags").select("product_ix", pl.col("tags").alias("raw"), no_attribute)]
     if settings.from_category:
-        sources.append(_exploded(frame, "category").select("product_ix", raw="category"))
-    return pl.concat(sources).unique(maintain_order=True)
+        sources.append(_exploded(frame, "category").select("product_ix", pl.col("category").alias("raw"), no_attribute))
+    if settings.from_attributes:
+        text = pl.when(pl.col("name") == "").then("value").otherwise(pl.concat_str("name", "value", separator="="))
+        sources.append(_attributes(frame).select("product_ix", text.alias("raw"), pl.col("name").alias("attribute")))
+    return pl.concat(sources).unique(["product_ix", "raw"], keep="first", maintain_order=True)
 
 
 def standardise(products: Products, settings: TagSettings, lists: UserLists, vocabulary: Vocabulary) -> Standard:
@@ -48,16 +52,20 @@ def standardise(products: Products, settings: TagSettings, lists: UserLists, voc
     """
     frame = products.frame.with_columns(product_ix=pl.int_range(pl.len(), dtype=pl.UInt32), text=products.texts)
     identifiers = find_identifier_attributes(_attributes(frame).select("product_ix", "name", "value", "text"))
-    pairs = raw_tags(products, settings)
-    counts = pairs.group_by("raw", maintain_order=True).agg(products=pl.len())
+    names = set(identifiers.filter("is_identifier")["name"])
+    # Article numbers differ from product to product: a million of them need not be looked at one by one, unless a
+    # person gave one a name.
+    named = {name for tag in vocabulary.tags for name in (tag.name, *tag.aliases)}
+    codes = pl.col("attribute").is_in(list(names)).fill_null(False) & ~pl.col("raw").is_in(list(named))
+    pairs = raw_tags(products, settings).filter(~codes).select("product_ix", "raw")
     cleaning = clean_tags(
-        counts,
+        pairs.group_by("raw", maintain_order=True).agg(products=pl.len()),
         settings,
         len(products),
         pairs=pairs,
         synonyms=lists.synonyms,
         stop=lists.stop,
-        identifiers=set(identifiers.filter("is_identifier")["name"]),
+        identifiers=names,
         vocabulary=vocabulary,
     )
     return Standard(cleaning, identifiers)
@@ -74,8 +82,10 @@ def with_standard_tags(
         mapping: `raw`, `name`, as `TagCleaning.mapping`.
         vocabulary: the names of today.
     """
-    named = raw_tags(products, settings).join(mapping.select("raw", "name"), on="raw", maintain_order="left")
-    lists = named.drop_nulls().group_by("product_ix", maintain_order=True).agg(tags=pl.col("name"))
+    named = raw_tags(products, settings).join(
+        mapping.select("raw", "name").drop_nulls(), on="raw", maintain_order="left"
+    )
+    lists = named.group_by("product_ix", maintain_order=True).agg(tags=pl.col("name"))
     order = products.frame.drop("tags").with_columns(product_ix=pl.int_range(pl.len(), dtype=pl.UInt32))
     frame = order.join(lists, on="product_ix", how="left", maintain_order="left")
     frame = frame.with_columns(pl.col("tags").fill_null([])).select(products.frame.columns)

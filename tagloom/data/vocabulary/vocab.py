@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ import polars as pl
 from tagloom.data.vocabulary.folding import Op, Record, RecordError, State, fold
 from tagloom.data.vocabulary.normal import display_form, normal_form
 from tagloom.errors import VocabularyError
+from tagloom.files import write_lines
 
 BY_CLEANING = "cleaning"
 
@@ -239,14 +239,8 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         """Write one record a line as JSON; the file is whole at every moment."""
-        aside = path.with_name(path.name + ".part")
-        with aside.open("w", encoding="utf-8") as file:
-            for record in self.records:
-                line = {"number": record.number, "op": record.op, **record.data}
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        lines = ({"number": record.number, "op": record.op, **record.data} for record in self.records)
+        write_lines(path, (json.dumps(line, ensure_ascii=False) for line in lines))
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:

@@ -135,7 +135,9 @@ def test_damaged_rows_are_set_aside_with_everything_one_needs_to_mend_them(tmp_p
     path = put(
         tmp_path,
         "a.csv",
-        b'id,title\n1,"two\nlines"\n2,\xe5\xa5,x\n3,\xff\n,b\n4,' + "好\n".encode() + "5,宽松牛仔外套，胸前刺绣\n".encode(),
+        b'id,title\n1,"two\nlines"\n2,\xe5\xa5,x\n3,\xff\n,b\n4,'
+        + "好\n".encode()
+        + "5,宽松牛仔外套，胸前刺绣\n".encode(),
     )
     run(store, path)
     assert rejected(store) == [
