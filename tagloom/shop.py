@@ -124,8 +124,7 @@ class Shop:
     @property
     def raw_products(self) -> Products:
         """The catalogue with tags as they were imported; a `ShopError` when nothing was imported yet."""
-        products = self.tables.products()
-        if not len(products):
+        if not len(products := self.tables.products()):
             raise ShopError(f"{self.folder}: has no products yet; run: tagloom import {self.folder} --products FILE")
         return products
 

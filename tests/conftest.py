@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -88,10 +89,15 @@ def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tagloom import Shop, write_sample
 
     folder = tmp_path_factory.mktemp("trained")
-    files = write_sample(folder / "files", products=400)
-    made = Shop.create(folder / "shop")
+    files = write_sample(folder / "files", products=400, users=60)
+    path = Shop.create(folder / "shop").folder / "tagloom.toml"
+    quick = path.read_text(encoding="utf-8")
+    for key, less in {"learning_rate": "8.0", "epochs": "2", "vector_epochs": "2", "max_features": "5000"}.items():
+        quick = re.sub(rf"^{key} = .*$", f"{key} = {less}", quick, flags=re.MULTILINE)
+    path.write_text(quick, encoding="utf-8")
+    made = Shop.open(path.parent)
     made.load(products=[files.products], events=[files.events])
-    made.train("tags", epochs=2, learning_rate=8.0)
+    made.train("tags")
     return made.folder
 
 

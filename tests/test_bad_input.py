@@ -1,4 +1,4 @@
-"""Whatever a user's files hold, the command line keeps its word: one clear line and the right exit code, or a repair."""
+"""Whatever a user's files hold: one clear line and the right exit code, or a repair that is told."""
 
 from __future__ import annotations
 
@@ -331,7 +331,7 @@ def contents(folder):
         (0.02, ["import", "SHOP", "--products", "FILES/products.csv"]),
         (0.02, ["check", "SHOP"]),
         (0.02, ["tags", "rename", "SHOP", "高端", "高级"]),
-        (0.5, ["train", "SHOP", "tags", "--epochs", "1"]),
+        pytest.param(0.5, ["train", "SHOP", "tags", "--epochs", "1"], marks=pytest.mark.slow),
         (0.01, ["train", "SHOP", "words"]),
         (0.001, ["tag", "SHOP", "FILES/new.jsonl", "--out", "SHOP/tagged.jsonl"]),
     ],
@@ -407,16 +407,14 @@ def test_ctrl_c_in_the_middle_of_a_training_leaves_the_older_model(shop, cli):
 
 
 def test_a_reader_who_goes_away_is_no_error(shop):
+    """`tagloom tags list ... | head`."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tagloom", "tag", str(shop), "-", "--json"],
-        stdin=subprocess.PIPE,
+        [sys.executable, "-m", "tagloom", "tags", "list", str(shop), "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     process.stdout.close()
-    _, err = process.stdin.write("牛仔外套\n".encode() * 3_000), process.stdin.close()
-    err = process.stderr.read()
-    assert process.wait(timeout=60) == 0, err
-    assert err == b""
+    said = process.stderr.read()
     process.stderr.close()
+    assert (process.wait(timeout=60), said) == (0, b"")

@@ -52,7 +52,7 @@ ANY_SETTINGS = st.fixed_dictionaries(
 
 
 @given(ANY_SETTINGS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_settings_survive_the_way_to_toml_and_back(given_settings):
     assert settings_from(tomllib.loads(settings_toml(given_settings))) == given_settings
 

@@ -52,7 +52,7 @@ def test_only_names_of_versions_lead_anywhere(versions, name):
 def test_a_damaged_version_is_left_out_of_the_list_and_refused_by_name(versions):
     (versions.get("0003").path / MANIFEST).write_text("{", encoding="utf-8")
     assert [version.name for version in versions.all()] == ["0001", "0002"]
-    with pytest.raises(ArtifactError, match="0003.*damaged"):
+    with pytest.raises(ArtifactError, match=r"0003.*damaged"):
         versions.promote("0003")
     assert versions.get().name == "0002"
 

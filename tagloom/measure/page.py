@@ -29,7 +29,7 @@ def page(title: str, sections: Sequence[Section]) -> str:
     parts = [
         {
             "title": name,
-            "meaning": meaning,
+            "meaning": _with_code(meaning),
             "columns": columns,
             "numeric": [all(map(_is_number, column)) for column in zip(*rows, strict=True)],
             "rows": [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows],
@@ -92,6 +92,13 @@ def _drawn(figure: Any) -> Plot:
         figure.savefig(target, format="svg", metadata={"Date": None})
     svg = target.getvalue()
     return Plot(svg[svg.index("<svg") :])
+
+
+def _with_code(text: str) -> Any:
+    """Commands in backquotes as code; all else escaped."""
+    import markupsafe
+
+    return markupsafe.Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(markupsafe.escape(text))))  # noqa: S704
 
 
 def _is_number(cell: Any) -> bool:

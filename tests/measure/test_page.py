@@ -55,6 +55,11 @@ def test_any_text_comes_back_from_its_cell(name):
     assert read.cells[2].lstrip("\n") == name.lstrip("\n")
 
 
+def test_commands_in_a_meaning_are_set_as_code_and_nothing_else_is():
+    text = page("title", [("part", "Run `tagloom tags undo`, <b>not</b> `<i>`.", ("n",), [(1,)], None)])
+    assert "Run <code>tagloom tags undo</code>, &lt;b&gt;not&lt;/b&gt; <code>&lt;i&gt;</code>." in text
+
+
 def test_numbers_stand_to_the_right_with_thousands_parted():
     text = page("title", [("part", "", ("tag", "products", "share"), [("红色", 1234567, "12.5%")], None)])
     assert cells(text) == ["红色", "1,234,567", "12.5%"]

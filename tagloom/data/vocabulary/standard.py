@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 import polars as pl
 
 from tagloom.config import TagSettings
-from tagloom.data.tables import Products
+from tagloom.data.tables import Products, product_texts
 from tagloom.data.vocabulary.clean import TagCleaning, clean_tags
 from tagloom.data.vocabulary.identifiers import find_identifier_attributes
 from tagloom.data.vocabulary.lists import UserLists
+from tagloom.data.vocabulary.normal import attribute_of, normal_form
 from tagloom.data.vocabulary.vocab import Vocabulary
+
+_SAMPLED = 100_000
+_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -25,20 +30,15 @@ class Standard:
     identifiers: pl.DataFrame
 
 
-def raw_tags(products: Products, settings: TagSettings) -> pl.DataFrame:
-    """Everything on the products that may become a tag: `product_ix`, `raw`, and the `attribute` that it is a value of.
+def raw_tags(products: Products, settings: TagSettings, without: Set[str] = frozenset()) -> pl.DataFrame:
+    """Everything on the products that may become a tag: `product_ix`, `raw`, one row each.
 
-    One row each; `attribute` is null for tags and category steps.
+    Args:
+        products: the catalogue.
+        settings: which columns become tags.
+        without: attributes to leave out.
     """
-    frame = products.frame.with_columns(product_ix=pl.int_range(pl.len(), dtype=pl.UInt32))
-    no_attribute = pl.lit(None, pl.String).alias("attribute")
-    sources = [_exploded(frame, "tags").select("product_ix", pl.col("tags").alias("raw"), no_attribute)]
-    if settings.from_category:
-        sources.append(_exploded(frame, "category").select("product_ix", pl.col("category").alias("raw"), no_attribute))
-    if settings.from_attributes:
-        text = pl.when(pl.col("name") == "").then("value").otherwise(pl.concat_str("name", "value", separator="="))
-        sources.append(_attributes(frame).select("product_ix", text.alias("raw"), pl.col("name").alias("attribute")))
-    return pl.concat(sources).unique(["product_ix", "raw"], keep="first", maintain_order=True)
+    return pl.concat(_raw_slices(products.frame, settings, without))
 
 
 def standardise(products: Products, settings: TagSettings, lists: UserLists, vocabulary: Vocabulary) -> Standard:
@@ -50,14 +50,14 @@ def standardise(products: Products, settings: TagSettings, lists: UserLists, voc
         lists: the user's synonyms and stop tags.
         vocabulary: the tags so far; ids and a person's decisions stay.
     """
-    frame = products.frame.with_columns(product_ix=pl.int_range(pl.len(), dtype=pl.UInt32), text=products.texts)
-    identifiers = find_identifier_attributes(_attributes(frame).select("product_ix", "name", "value", "text"))
+    # Enough products to tell what an attribute is; the choice is the same every time.
+    sample = products.frame.sample(min(_SAMPLED, len(products)), seed=0)
+    sample = sample.with_columns(product_ix=pl.int_range(pl.len(), dtype=pl.UInt32), text=product_texts(sample))
+    identifiers = find_identifier_attributes(_attributes(sample))
     names = set(identifiers.filter("is_identifier")["name"])
-    # Article numbers differ from product to product: a million of them need not be looked at one by one, unless a
-    # person gave one a name.
-    named = {name for tag in vocabulary.tags for name in (tag.name, *tag.aliases)}
-    codes = pl.col("attribute").is_in(list(names)).fill_null(False) & ~pl.col("raw").is_in(list(named))
-    pairs = raw_tags(products, settings).filter(~codes).select("product_ix", "raw")
+    # A million article numbers need not be looked at one by one, unless a person gave one of them a name.
+    wanted = {normal_form(attribute_of(tag.name)) for tag in vocabulary.tags if vocabulary.by_hand(tag.name)}
+    pairs = raw_tags(products, settings, {name for name in names if normal_form(name) not in wanted})
     cleaning = clean_tags(
         pairs.group_by("raw", maintain_order=True).agg(products=pl.len()),
         settings,
@@ -74,7 +74,7 @@ def standardise(products: Products, settings: TagSettings, lists: UserLists, voc
 def with_standard_tags(
     products: Products, settings: TagSettings, mapping: pl.DataFrame, vocabulary: Vocabulary
 ) -> Products:
-    """The products with clean tags: mapped, merges and splits of the vocabulary carried out, parents set by hand added.
+    """The products with clean tags: mapped, the vocabulary's merges and splits carried out, parents set by hand added.
 
     Args:
         products: tags as they were imported.
@@ -82,14 +82,29 @@ def with_standard_tags(
         mapping: `raw`, `name`, as `TagCleaning.mapping`.
         vocabulary: the names of today.
     """
-    named = raw_tags(products, settings).join(
-        mapping.select("raw", "name").drop_nulls(), on="raw", maintain_order="left"
-    )
+    names = mapping.select("raw", "name").drop_nulls()
+    slices = _raw_slices(products.frame, settings, frozenset())
+    named = pl.concat([rows.join(names, on="raw", maintain_order="left") for rows in slices])
     lists = named.group_by("product_ix", maintain_order=True).agg(tags=pl.col("name"))
     order = products.frame.drop("tags").with_columns(product_ix=pl.int_range(pl.len(), dtype=pl.UInt32))
     frame = order.join(lists, on="product_ix", how="left", maintain_order="left")
     frame = frame.with_columns(pl.col("tags").fill_null([])).select(products.frame.columns)
     return Products(_with_parents(vocabulary.apply(frame), vocabulary))
+
+
+def _raw_slices(frame: pl.DataFrame, settings: TagSettings, without: Set[str]) -> Iterator[pl.DataFrame]:
+    """`product_ix` and `raw` of some products at a time: lists laid out in rows take many times their room."""
+    numbered = frame.with_columns(product_ix=pl.int_range(pl.len(), dtype=pl.UInt32))
+    text = pl.when(pl.col("name") == "").then("value").otherwise(pl.concat_str("name", "value", separator="="))
+    for start in range(0, max(frame.height, 1), _AT_ONCE):
+        rows = numbered.slice(start, _AT_ONCE)
+        sources = [_exploded(rows, "tags").rename({"tags": "raw"})]
+        if settings.from_attributes:
+            named = _attributes(rows).filter(~pl.col("name").is_in(list(without)))
+            sources.append(named.select("product_ix", raw=text))
+        if settings.from_category:
+            sources.append(_exploded(rows, "category").rename({"category": "raw"}))
+        yield pl.concat(sources).unique(maintain_order=True)
 
 
 def _with_parents(frame: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
