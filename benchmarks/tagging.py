@@ -30,6 +30,7 @@ import numpy as np
 from _data import CATALOGUES, FOLDER, Catalogue, is_there, read_catalogue
 from _peers import THREADS, Fitted, omikuji_trees, one_versus_rest, truth_of
 
+from tagloom.config import settings_from
 from tagloom.data.tables import Products
 from tagloom.measure.tagging import best_threshold, tag_metrics
 from tagloom.tags.tagger import Tagger
@@ -129,7 +130,9 @@ def ours(catalogue: Catalogue, settings: dict[str, Any], seed: int) -> Fitted:
     tagger.fit(catalogue.train, catalogue.valid)
     seconds = time.perf_counter() - started
     trained = tagger.trained
-    chosen = {} if trained is None else {"passes": trained.epochs, "best pass": trained.best_epoch}
+    chosen: dict[str, Any] = {"settings": settings_from({"tagger": tagger.settings}).tagger.model_dump()}
+    if trained is not None:
+        chosen |= {"passes": trained.epochs, "best pass": trained.best_epoch}
     return Fitted(list(tagger.tags), lambda texts: np.vstack(list(tagger.confidences(texts))), seconds, chosen)
 
 

@@ -95,7 +95,7 @@ class TaggerSettings(Section):
         "linear", description="linear: TF-IDF; bag: word vectors; popular: the baseline."
     )
     width: int = Field(128, ge=8, le=4_096, description="Width of the bag encoder's vectors.")
-    ngrams: int = Field(2, ge=1, le=5, description="Longest run of words that counts as a feature.")
+    ngrams: int = Field(1, ge=1, le=5, description="Longest run of words that counts as a feature.")
     max_features: int = Field(200_000, ge=100, le=10_000_000, description="Most features kept, by document frequency.")
     min_documents: int = Field(2, ge=1, le=1_000, description="A feature in fewer texts is left out.")
     max_words: int = Field(2_000, ge=10, le=1_000_000, description="Words read of one text; the rest is ignored.")
@@ -103,7 +103,7 @@ class TaggerSettings(Section):
         True, description="Start the bag encoder from the shop's word vectors when there are any."
     )
     epochs: int = Field(
-        4, ge=1, le=1_000, description="Most passes over the training data; the step size falls to zero over them."
+        5, ge=1, le=1_000, description="Most passes over the training data; the step size falls to zero over them."
     )
     patience: int = Field(2, ge=1, le=100, description="Stop after so many passes without a better nDCG@10 on valid.")
     batch_size: int = Field(32, ge=1, le=65_536, description="Texts in a training step.")
@@ -111,7 +111,7 @@ class TaggerSettings(Section):
         0.0,
         ge=0,
         le=1_000,
-        description="Step size a text at the start; 0: the best on valid of a few, after one pass each.",
+        description="Step size a text at the start; 0: half of the best on valid of a few, after one pass each.",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of the features hidden at each step.")
     seed: int = Field(0, ge=0, description="Seed of initial weights and order.")
