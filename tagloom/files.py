@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tagloom.errors import TagloomError
 
@@ -32,17 +32,9 @@ def disk_errors(what: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in one step: aside, flushed to disk, renamed."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with disk_errors(path), aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        sync_folder(path.parent)
-    finally:
-        aside.unlink(missing_ok=True)
+    """Write a text file in one step."""
+    with _text_aside(path) as file:
+        file.write(text)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -85,18 +77,25 @@ def folder_aside(final: Path) -> Iterator[Path]:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> int:
-    """Write lines as they come, aside, and rename at the end; returns how many."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write lines as they come, in one step; returns how many."""
     count = 0
+    with _text_aside(path) as file:
+        for line in lines:
+            file.write(line + "\n")
+            count += 1
+    return count
+
+
+@contextlib.contextmanager
+def _text_aside(path: Path) -> Iterator[TextIO]:
+    """A file to write, aside; flushed to disk and renamed to `path` when the block ends well, else removed."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with disk_errors(path), aside.open("w", encoding="utf-8") as file:
-            for line in lines:
-                file.write(line + "\n")
-                count += 1
+            yield file
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
         sync_folder(path.parent)
     finally:
         aside.unlink(missing_ok=True)
-    return count
