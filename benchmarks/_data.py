@@ -13,7 +13,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tagloom.config import TagSettings
+from tagloom.data.split import take
 from tagloom.data.tables import Products
+from tagloom.data.vocabulary.clean import clean_tags, default_stop_tags, read_word_list
 
 FOLDER = Path(os.environ.get("TAGLOOM_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -31,6 +34,8 @@ _HM_FIELDS = (
 )
 _VALID_ROWS = 500
 _VALID_SEED = 0
+_READERS = 5
+_BOOKS_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,37 @@ def _advertising(path: Path) -> list[dict[str, object]]:
     ]
 
 
+def _goodbooks() -> Catalogue:
+    """Title and author of books, and the shelves that readers put them on, cleaned as a shop's tags are.
+
+    The large vocabulary: several thousand tags, fifty on a book. A shelf counts on a book from five readers on. A tenth
+    of the books each is drawn for valid and test.
+    """
+    shelves = pl.read_parquet(FOLDER / "goodbooks" / "book_tags.parquet").filter(pl.col("count") >= _READERS)
+    pairs = shelves.select(product_ix=pl.col("book_id").cast(pl.UInt32), raw="tag")
+    counts = pairs.group_by("raw").agg(products=pl.len()).sort("raw")
+    books = pl.read_parquet(FOLDER / "goodbooks" / "books.parquet", columns=["book_id", "title", "authors"])
+    stop = read_word_list(default_stop_tags())
+    mapping = clean_tags(counts, TagSettings(), books.height, pairs=pairs, stop=stop).mapping
+    placed = pairs.join(mapping.drop_nulls("name"), on="raw").unique(["product_ix", "name"])
+    tags = placed.group_by(book_id=pl.col("product_ix").cast(pl.Int64)).agg(tags=pl.col("name").sort())
+    rows = books.join(tags, on="book_id").sort("book_id")
+    products = Products.of(
+        [
+            {"product_id": str(book), "title": title or "", "description": authors or "", "tags": shelved}
+            for book, title, authors, shelved in rows.iter_rows()
+        ]
+    )
+    order = np.random.default_rng(_BOOKS_SEED).permutation(len(products))
+    tenth = len(products) // 10
+    test, valid, train = (np.sort(part) for part in np.split(order, [tenth, 2 * tenth]))
+    return Catalogue("en", take(products, train), take(products, valid), take(products, test))
+
+
 CATALOGUES: dict[str, tuple[Callable[[], Catalogue], str]] = {
     "advertisegen": (_advertisegen, "zh/advertisegen_train.parquet"),
     "hm": (_hm, "hm/articles.parquet"),
+    "goodbooks": (_goodbooks, "goodbooks/book_tags.parquet"),
 }
 
 
@@ -94,6 +127,16 @@ def is_there(name: str) -> bool:
     return (FOLDER / CATALOGUES[name][1]).exists()
 
 
-def read_catalogue(name: str) -> Catalogue:
-    """One of `CATALOGUES`."""
-    return CATALOGUES[name][0]()
+def read_catalogue(name: str, rows: int | None = None) -> Catalogue:
+    """One of `CATALOGUES`; with `rows` at most so many drawn products of each part, for a trial."""
+    catalogue = CATALOGUES[name][0]()
+    if rows is None:
+        return catalogue
+    parts = (_drawn(part, rows) for part in (catalogue.train, catalogue.valid, catalogue.test))
+    return Catalogue(catalogue.language, *parts)
+
+
+def _drawn(products: Products, rows: int) -> Products:
+    if rows >= len(products):
+        return products
+    return take(products, np.sort(np.random.default_rng(0).choice(len(products), rows, replace=False)))

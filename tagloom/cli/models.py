@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tagloom.cli.evaluate import EXAMPLES, OfVersion
+from tagloom.cli.evaluate import evaluate as evaluate
 from tagloom.cli.show import AsJson, ShopFolder, as_json, file_to_write, progress, say, table
 from tagloom.errors import DataError, ShopError
 
 if TYPE_CHECKING:
     from tagloom.artifact import Manifest
     from tagloom.config import ReadSettings
-    from tagloom.measure.tagging import TagMetrics
-    from tagloom.shop import Shop
     from tagloom.tags.tagger import Tagger, TagScore
     from tagloom.versions import Version
 
 Job = Annotated[str, typer.Argument(help="What to train: tags, or words (word vectors).")]
-OfVersion = Annotated[str, typer.Option("--version", help="A model version; the current one when left out.")]
 
-_EVALUATE = "Examples: tagloom evaluate my-shop tags; tagloom evaluate my-shop tags --folds 5"
 _TAG = "Examples: tagloom tag my-shop new.jsonl --out tagged.jsonl; tagloom tag my-shop --text '红色连衣裙'"
-_WORST = ("tag", "F1", "true", "given", "right")
-_ENOUGH = 5
 _TAGGED_AT_ONCE = 2_000
 
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line."""
     app.command("train", epilog="Example: tagloom train my-shop tags --encoder bag")(train)
-    app.command("evaluate", epilog=_EVALUATE)(evaluate)
+    app.command("evaluate", epilog=EXAMPLES)(evaluate)
     app.command("tag", epilog=_TAG)(tag)
     app.command("models", epilog="Example: tagloom models my-shop --promote 0001")(models)
 
@@ -70,57 +66,6 @@ def train(
         table(title, ("measure", "value"), list(manifest.metrics.items()))
     say(f"Trained {job} version {version.name} ({manifest.size_bytes / 1e6:.1f} MB), now current.")
     say(f"Next: tagloom tag {shop} new.jsonl" if job == "tags" else f"Next: tagloom words {shop} WORD")
-
-
-def evaluate(
-    shop: ShopFolder,
-    job: Annotated[str, typer.Argument(help="What to evaluate: tags.")] = "tags",
-    version: OfVersion = "",
-    folds: Annotated[
-        int | None, typer.Option(help="Instead, train and measure so often, on other products each time.")
-    ] = None,
-    top: Annotated[int, typer.Option(help="Tags listed as the worst.", min=0)] = 10,
-    json: AsJson = False,
-) -> None:
-    """Measure a model on products that it never saw; --folds gives mean and spread over k trainings."""
-    from tagloom.shop import Shop
-
-    opened = Shop.open(shop)
-    if job != "tags":
-        raise ShopError(f"unknown job {job!r}; there is: tags")
-    if folds is not None:
-        if version:
-            raise ShopError("--folds trains anew, so it takes no --version; give one of the two")
-        _evaluate_folds(opened, folds, json)
-        return
-    chosen, tags, figures = opened.evaluate(version or None)
-    worst = _worst(tags, figures, top)
-    if json:
-        counted = {"version": chosen.name, "products": figures.products, "metrics": figures.values}
-        named = [dict(zip(_WORST, row, strict=True)) for row in worst]
-        as_json({**counted, "worst": named, "data": chosen.manifest.data})
-        return
-    title = f"Version {chosen.name} on {figures.products:,} held-out products"
-    table(title, ("measure", "value"), list(figures.values.items()))
-    table(f"Worst tags, of those on at least {_ENOUGH} of these products", _WORST, worst)
-
-
-def _evaluate_folds(shop: Shop, folds: int, json: bool) -> None:
-    with progress("Training and measuring", json, total=folds) as advance:
-        crossed = shop.cross_validate(folds, progress=lambda *_: advance(1))
-    if json:
-        data = shop.raw_products.fingerprint()
-        as_json({"folds": folds, "mean": crossed.mean, "std": crossed.std, "data": data})
-    else:
-        rows = [(name, crossed.mean[name], crossed.std[name]) for name in crossed.mean]
-        table(f"{folds} folds", ("measure", "mean", "standard deviation"), rows)
-
-
-def _worst(tags: Sequence[str], figures: TagMetrics, top: int) -> list[tuple[Any, ...]]:
-    counts, f1 = figures.per_tag, figures.f1_per_tag()
-    often = [ix for ix in range(len(tags)) if counts[ix, 0] >= _ENOUGH]
-    worst = sorted(often, key=lambda ix: (f1[ix], -counts[ix, 0]))[:top]
-    return [(tags[ix], float(f1[ix]), *map(int, counts[ix])) for ix in worst]
 
 
 def tag(

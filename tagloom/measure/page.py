@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
 Section = tuple[str, str, Sequence[str], Sequence[Sequence[Any]], "Plot | None"]
 
 _WIDTH, _LABEL, _LONGEST_LABEL = 7.5, 8, 28  # inches, points, letters
+_COLOURS = ("#4a90c4", "#d9822b", "#4f9a55", "#8a5fb0")
+_MARKED = 40  # points of a line, above which they are not drawn each
+_LONG = 60  # letters of a cell that needs room
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,26 @@ class Plot:
     """A drawing as SVG text."""
 
     svg: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Lines in one frame.
+
+    Args:
+        lines: by name, each with its x and y values.
+        x, y: what the axes show.
+        shares: both axes go from 0 to 1.
+        diagonal: also draw where y = x.
+        points: by name, single points to mark.
+    """
+
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    x: str
+    y: str
+    shares: bool = False
+    diagonal: bool = False
+    points: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
@@ -32,6 +56,7 @@ def page(title: str, sections: Sequence[Section]) -> str:
             "meaning": _with_code(meaning),
             "columns": columns,
             "numeric": [all(map(_is_number, column)) for column in zip(*rows, strict=True)],
+            "long": [any(len(str(cell)) > _LONG for cell in column) for column in zip(*rows, strict=True)],
             "rows": [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows],
             "plot": plot.svg if plot else "",
         }
@@ -70,14 +95,37 @@ def histogram(values: Sequence[float], label: str, unit: str) -> Plot:
     return _drawn(figure)
 
 
-def _figure(height: float) -> tuple[Any, Any]:
+def curves(panels: Sequence[Panel]) -> Plot:
+    """Frames with lines, side by side."""
+    figure, *frames = _figure(3.1, len(panels))
+    figure.set_layout_engine("constrained")
+    for axes, panel in zip(frames, panels, strict=True):
+        if panel.diagonal:
+            axes.plot([0, 1], [0, 1], color="#b4bec8", linestyle="--", linewidth=1)
+        for (name, (x, y)), colour in zip(panel.lines.items(), itertools.cycle(_COLOURS)):
+            axes.plot(x, y, label=name, color=colour, marker="o" if len(x) <= _MARKED else "", markersize=3)
+        for name, (at_x, at_y) in panel.points.items():
+            axes.plot([at_x], [at_y], label=name, color="#c0392b", marker="D", markersize=6, linestyle="")
+        if panel.shares:
+            axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        elif all(float(at).is_integer() for x, _ in panel.lines.values() for at in x):
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel(panel.x)
+        axes.set_ylabel(panel.y)
+        axes.legend(fontsize=_LABEL, frameon=False)
+    return _drawn(figure)
+
+
+def _figure(height: float, frames: int = 1) -> Any:
+    """A figure and its frames, side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_WIDTH, height))
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=_LABEL)
-    return figure, axes
+    drawn = [figure.add_subplot(1, frames, number) for number in range(1, frames + 1)]
+    for axes in drawn:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=_LABEL)
+    return figure, *drawn
 
 
 def _drawn(figure: Any) -> Plot:
@@ -102,7 +150,9 @@ def _with_code(text: str) -> Any:
 
 
 def _is_number(cell: Any) -> bool:
-    return isinstance(cell, (int, float)) or (isinstance(cell, str) and bool(re.fullmatch(r"[\d.]+%", cell)))
+    return isinstance(cell, (int, float)) or (
+        isinstance(cell, str) and bool(re.fullmatch(r"[\d.]+%|-?\d+\.\d{3,4}", cell))
+    )
 
 
 def _short(name: str) -> str:

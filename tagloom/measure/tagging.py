@@ -1,29 +1,38 @@
-"""How good tags are: precision, recall and nDCG at k, F1; each as docs/measures.md defines it."""
+"""How good tags are: precision, recall and nDCG at k, F1, calibration; each as docs/measures.md defines it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tagloom.measure.calibration import Reliability
+from tagloom.measure.propensity import best_reachable
+
 Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
+Batch = tuple[Floats, Floats] | tuple[Floats, Floats, Bools]
 
 TOP = 10
+_PRECISION_AT, _RECALL_AT, _NDCG_AT = (1, 3, 5), (5, 10), (5, 10)
 
 
 @dataclass(frozen=True)
 class TagMetrics:
-    """Figures over P products and L tags; products without any true tag count for precision only.
+    """Figures over P products and L tags; products without any true tag count for precision and accuracy only.
 
-    `products` counts all of them. `per_tag` has columns support, predicted, right: [L, 3] counts at the threshold.
+    `products` counts all of them. `per_tag` has columns support, predicted, right: [L, 3] counts of what was given.
+    `pairs` holds the confidences of all pairs on offer by bins, `surest` those of each product's ten surest tags.
     """
 
     products: int
     values: dict[str, float]
     per_tag: npt.NDArray[np.int64]
+    pairs: Reliability = field(default_factory=Reliability)
+    surest: Reliability = field(default_factory=Reliability)
 
     def f1_per_tag(self) -> Floats:
         """F1 of each tag, [L]; 0 where it is neither there nor given."""
@@ -31,38 +40,113 @@ class TagMetrics:
         f1: Floats = 2 * right / np.maximum(support + predicted, 1)
         return f1
 
+    def precision_per_tag(self) -> Floats:
+        """Of the products that were given a tag, the share that has it: [L]; 0 where it was never given."""
+        precision: Floats = self.per_tag[:, 2] / np.maximum(self.per_tag[:, 1], 1)
+        return precision
 
-def tag_metrics(batches: Iterable[tuple[Floats, Floats]], threshold: float) -> TagMetrics:
-    """Measure scores against the truth, batch by batch.
+    def recall_per_tag(self) -> Floats:
+        """Of the products that have a tag, the share that was given it: [L]; 0 where none has it."""
+        recall: Floats = self.per_tag[:, 2] / np.maximum(self.per_tag[:, 0], 1)
+        return recall
+
+
+def tag_metrics(
+    batches: Iterable[Batch], threshold: float | Floats = 0.5, propensity: Floats | None = None
+) -> TagMetrics:
+    """Measure confidences against the truth, batch by batch; memory grows with B and L, not with the products.
 
     Args:
-        batches: pairs of confidences [B, L] and true tags [B, L] (1 or 0); -inf marks a tag that was not on offer,
-            which is never right and never given.
-        threshold: confidence from which a tag counts as given, for F1, precision and recall.
+        batches: confidences [B, L] and true tags [B, L] (1 or 0); -inf marks a tag that was not on offer, which is
+            never right and never given. A third array, bools [B, L], says what was given where no threshold decides.
+        threshold: confidence from which a tag counts as given; one for all tags, or [L] one for each.
+        propensity: [L] how likely each tag is found where it fits, see `propensities`; None leaves PSP@k out.
 
     Returns:
-        P@1, P@5, R@5, R@10, nDCG@5, nDCG@10 (binary gain, log2 discount, Järvelin and Kekäläinen 2002), micro and
-        macro F1 (macro over tags that occur), micro precision and recall, all over the products of all batches.
+        The figures of docs/measures.md over the products of all batches. Scores that are no confidences can be ranked
+        and given too; then Brier and ECE mean nothing.
     """
-    sums: dict[str, float] = dict.fromkeys(("P@1", "P@5", "R@5", "R@10", "nDCG@5", "nDCG@10"), 0.0)
-    per_tag: npt.NDArray[np.int64] | None = None
-    products = tagged = 0
-    for confidences, truth in batches:
-        hits, relevant = _top_hits(confidences, truth)
+    counted = _Counted(propensity)
+    for batch in batches:
+        confidences, truth = batch[0], batch[1]
+        counted.add(confidences, truth > 0, batch[2] if len(batch) == 3 else confidences >= threshold)
+    return TagMetrics(counted.products, counted.values(), counted.per_tag, counted.pairs, counted.surest)
+
+
+class _Counted:
+    """Sums over the products so far."""
+
+    def __init__(self, propensity: Floats | None) -> None:
+        self.weights = None if propensity is None else 1 / propensity  # [L]
+        self.products = self.tagged = self.exact = 0
+        names = [("P", _PRECISION_AT), ("R", _RECALL_AT), ("nDCG", _NDCG_AT)]
+        self.sums: dict[str, float] = {f"{name}@{k}": 0.0 for name, ks in names for k in ks}
+        self.gained, self.reachable = np.zeros(len(_PRECISION_AT)), np.zeros(len(_PRECISION_AT))
+        self.per_tag = np.zeros((0, 3), np.int64)
+        self.offered, self.shown = np.zeros(0, np.bool_), np.zeros(0, np.bool_)  # [L] ever, ever among the surest
+        self.pairs, self.surest = Reliability(), Reliability()
+
+    def add(self, confidences: Floats, true: Bools, given: Bools) -> None:
+        """Count a batch: arrays [B, L]."""
+        if not len(self.per_tag):
+            columns = confidences.shape[1]
+            self.per_tag = np.zeros((columns, 3), np.int64)
+            self.offered, self.shown = np.zeros(columns, np.bool_), np.zeros(columns, np.bool_)
+        offered = confidences > -np.inf
+        given = given & offered
+        self.products += len(true)
+        self.exact += int((given == true).all(axis=1).sum())
+        counts = [one.sum(0, dtype=np.int64) for one in (true, given, true & given)]
+        self.per_tag = self.per_tag + np.stack(counts, axis=1)
+        self.offered = self.offered | offered.any(axis=0)
+        self.pairs = self.pairs.plus(confidences[offered], true[offered])
+        self._add_ranking(confidences, true)
+
+    def _add_ranking(self, confidences: Floats, true: Bools) -> None:
+        order = top_columns(confidences, TOP)
+        sure = np.take_along_axis(confidences, order, 1)
+        on_offer = sure > -np.inf
+        right = np.take_along_axis(true, order, 1) & on_offer
+        self.shown[order[on_offer]] = True
+        self.surest = self.surest.plus(sure[on_offer], right[on_offer])
+        hits = np.zeros((len(true), TOP))
+        hits[:, : order.shape[1]] = right
+        relevant = true.sum(1)
         some = relevant > 0
-        products, tagged = products + len(hits), tagged + int(some.sum())
-        for k in (1, 5):
-            sums[f"P@{k}"] += float(hits[:, :k].sum()) / k
-        for k in (5, 10):
-            sums[f"R@{k}"] += float((hits[some, :k].sum(1) / relevant[some]).sum())
-            sums[f"nDCG@{k}"] += float(_ndcg(hits[some], relevant[some], k).sum())
-        given = confidences >= threshold
-        counts = np.stack([truth.sum(0), given.sum(0), (truth * given).sum(0)], axis=1).astype(np.int64)
-        per_tag = counts if per_tag is None else per_tag + counts
-    if per_tag is None:
-        per_tag = np.zeros((0, 3), np.int64)
-    values = {name: total / max(products if name[0] == "P" else tagged, 1) for name, total in sums.items()}
-    return TagMetrics(products, {**values, **_at_threshold(per_tag)}, per_tag)
+        self.tagged += int(some.sum())
+        for k in _PRECISION_AT:
+            self.sums[f"P@{k}"] += float(hits[:, :k].sum()) / k
+        for k in _RECALL_AT:
+            self.sums[f"R@{k}"] += float((hits[some, :k].sum(1) / relevant[some]).sum())
+        for k in _NDCG_AT:
+            self.sums[f"nDCG@{k}"] += float(_ndcg(hits[some], relevant[some], k).sum())
+        if self.weights is not None:
+            most = max(_PRECISION_AT)
+            gained = (right * self.weights[order])[:, :most].sum(0).cumsum()
+            gained = np.pad(gained, (0, most - len(gained)), mode="edge")
+            reachable = best_reachable(true, self.weights, most).sum(0).cumsum()
+            places = np.array(_PRECISION_AT) - 1
+            self.gained, self.reachable = self.gained + gained[places], self.reachable + reachable[places]
+
+    def values(self) -> dict[str, float]:
+        """Every figure by its name, in the order in which they are shown."""
+        values = {
+            name: total / max(self.products if name[0] == "P" else self.tagged, 1) for name, total in self.sums.items()
+        }
+        if self.weights is not None:
+            # One quotient of two sums, as in the paper's own programs; both have the same 1/k.
+            for k, gained, reachable in zip(_PRECISION_AT, self.gained, self.reachable, strict=True):
+                values[f"PSP@{k}"] = float(gained / reachable) if reachable else 0.0
+        return {
+            **values,
+            **_of_given(self.per_tag),
+            "accuracy": self.exact / max(self.products, 1),
+            "Brier": self.pairs.brier,
+            "ECE": self.pairs.error,
+            "ECE@10": self.surest.error,
+            "coverage": _share(self.per_tag[:, 1] > 0, self.offered),
+            "coverage@10": _share(self.shown, self.offered),
+        }
 
 
 def best_threshold(confidences: Floats, truth: Floats) -> float:
@@ -108,29 +192,32 @@ def top_columns(scores: Floats, k: int) -> npt.NDArray[np.int64]:
     return result
 
 
-def _top_hits(confidences: Floats, truth: Floats) -> tuple[Floats, Floats]:
-    """Whether each of the TOP most confident tags is true [B, TOP], and how many true tags there are [B]."""
-    order = top_columns(confidences, TOP)
-    offered = np.take_along_axis(confidences, order, 1) > -np.inf
-    hits = np.zeros((len(truth), TOP))
-    hits[:, : order.shape[1]] = np.take_along_axis(truth, order, 1) * offered
-    return hits, truth.sum(1)
-
-
-def _ndcg(hits: Floats, relevant: Floats, k: int) -> Floats:
+def _ndcg(hits: Floats, relevant: npt.NDArray[np.int64], k: int) -> Floats:
     discount = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.cumsum(discount)[np.minimum(relevant, k).astype(int) - 1]
+    ideal = np.cumsum(discount)[np.minimum(relevant, k) - 1]
     result: Floats = (hits[:, :k] * discount).sum(1) / ideal  # [B]
     return result
 
 
-def _at_threshold(per_tag: npt.NDArray[np.int64]) -> dict[str, float]:
-    support, predicted, right = (float(column.sum()) for column in per_tag.T) if len(per_tag) else (0.0, 0.0, 0.0)
+def _share(some: Bools, of: Bools) -> float:
+    return float(some.sum()) / max(int(of.sum()), 1)
+
+
+def _of_given(per_tag: npt.NDArray[np.int64]) -> dict[str, float]:
+    support, predicted, right = map(int, per_tag.sum(0))
     occurring = per_tag[per_tag[:, 0] > 0]
-    f1 = 2 * occurring[:, 2] / np.maximum(occurring[:, 0] + occurring[:, 1], 1)
+    there, given, found = occurring.T
+    means = {
+        "macro-F1": 2 * found / np.maximum(there + given, 1),
+        "macro-precision": found / np.maximum(given, 1),
+        "macro-recall": found / np.maximum(there, 1),
+    }
+    macro = {name: float(each.mean()) if len(each) else 0.0 for name, each in means.items()}
     return {
         "micro-F1": 2 * right / max(support + predicted, 1),
-        "macro-F1": float(f1.mean()) if len(f1) else 0.0,
+        "macro-F1": macro["macro-F1"],
         "precision": right / max(predicted, 1),
         "recall": right / max(support, 1),
+        "macro-precision": macro["macro-precision"],
+        "macro-recall": macro["macro-recall"],
     }

@@ -1,264 +1,241 @@
-"""The one training loop: a Lightning module around any tag encoder, stopped when valid no longer improves.
+"""The one training loop, around any tag encoder: it stops when valid no longer improves, and can be broken off.
 
-Shapes: B texts, L tags. A batch is (features, starts, weights, truth).
+Lightning's Fabric moves tensors, sets the precision and joins processes. Its Trainer would pickle the checkpoints, and
+starts other processes by running the user's script again. Shapes: B texts, P texts of valid, L tags.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import math
-import signal
-import tempfile
-import threading
-import warnings
+import copy
+import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.callbacks import Callback, EarlyStopping
-from lightning.pytorch.loggers import TensorBoardLogger
-from safetensors.torch import load_file, save_file
+from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-_DENSE_RATE = 0.003
+from tagloom.nn.checkpoints import (
+    Checkpoint,
+    load_checkpoint,
+    optimiser_state,
+    remove_checkpoints,
+    restore_optimisers,
+    save_checkpoint,
+)
+from tagloom.nn.losses import Loss
+from tagloom.nn.optim import optimisers
+from tagloom.nn.passes import Run, on_valid, one_pass
+from tagloom.nn.plan import (
+    Batch,
+    Batches,
+    Measure,
+    Trained,
+    TrainingPlan,
+    check_plan,
+    goes_on,
+    identity,
+    rank,
+)
+from tagloom.nn.processes import check_devices, own_random, pick_precision, processes, torch_threads
 
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How to train: passes, steps, patience, and where to write curves (None: nowhere)."""
-
-    epochs: int
-    patience: int
-    learning_rate: float
-    dropout: float
-    seed: int
-    log_folder: Path | None = None
-    progress: Callable[[int, dict[str, float]], object] | None = None
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training did: passes completed, the best of them (from 1; 0 without any), the figures of each.
-
-    `history` has `train/loss` (the mean over the pass, dropout included), `valid/loss` and `valid/ndcg`. `stopped` says
-    why training broke off; empty when it came to its end.
-    """
-
-    epochs: int
-    best_epoch: int
-    history: tuple[dict[str, float], ...]
-    stopped: str = ""
-
-    @property
-    def best(self) -> tuple[float, float]:
-        """The best pass's nDCG on valid, and minus its loss there; below everything when no pass was completed."""
-        return max(map(_rank, self.history), default=(-math.inf, -math.inf))
+__all__ = ["Trained", "TrainingPlan", "train"]
 
 
-class TagTraining(lightning.LightningModule):
-    """Trains an encoder by stochastic gradient descent with a step that falls linearly to zero.
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What every process of a training knows; `identity` tells it from any other, for the checkpoint."""
 
-    Plain SGD for the tables of features, as it moves a rare feature little: Adam and Adagrad give rare features the
-    largest steps, and on TF-IDF features both ended at an nDCG a third lower. The steps are large (1 to 16 a text),
-    since a text's features have length 1 together.
-
-    Args:
-        encoder: (features, starts, weights) -> scores [B, L].
-        loss: scores, truth -> scalar.
-        plan: passes, step size, dropout over features.
-        steps: training steps in all, for the falling step size.
-        measure: scores [P, L], truth [P, L] -> the figure to make large on valid.
-        best_weights: the file for the encoder's weights after the best pass so far.
-    """
-
-    def __init__(
-        self,
-        encoder: nn.Module,
-        loss: Callable[[Tensor, Tensor], Tensor],
-        plan: TrainingPlan,
-        steps: int,
-        measure: Callable[[Tensor, Tensor], float],
-        best_weights: Path,
-    ) -> None:
-        super().__init__()
-        self.best_weights = best_weights
-        self.encoder, self.loss, self.plan, self.steps, self.measure = encoder, loss, plan, steps, measure
-        self.seen: list[tuple[Tensor, Tensor]] = []
-        self.history: list[dict[str, float]] = []
-        self.lost, self.learned = 0.0, 0  # sum of the losses, and texts, of this pass
-        self.random = torch.Generator().manual_seed(plan.seed)
-        self.automatic_optimization = False
-
-    def training_step(self, batch: Batch, batch_ix: int) -> None:  # noqa: ARG002 (Lightning's signature)
-        """One step on one batch, a share of the features hidden."""
-        features, starts, weights, truth = batch
-        if self.plan.dropout:
-            shown = torch.rand(len(weights), generator=self.random).to(weights.device) >= self.plan.dropout
-            weights = weights * shown / (1 - self.plan.dropout)
-        loss = self.loss(self.encoder(features, starts, weights), truth)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise FloatingPointError("the loss was no finite number")
-        self.lost, self.learned = self.lost + value * len(truth), self.learned + len(truth)
-        optimisers: Any = self.optimizers()
-        falling: Any = self.lr_schedulers()
-        for optimiser in optimisers:
-            optimiser.zero_grad()
-        self.manual_backward(loss)
-        for optimiser, schedule in zip(optimisers, falling, strict=True):
-            optimiser.step()
-            schedule.step()
-
-    def validation_step(self, batch: Batch, batch_ix: int) -> None:  # noqa: ARG002 (Lightning's signature)
-        """Keep scores and truth until the pass over valid is complete."""
-        features, starts, weights, truth = batch
-        scores = self.encoder(features, starts, weights)
-        if not scores.isfinite().all():
-            raise FloatingPointError("the scores on valid were no finite numbers")
-        self.seen.append((scores.float().cpu(), truth.cpu()))
-
-    def on_validation_epoch_end(self) -> None:
-        """Measure the whole of valid at once; this pass over train is over by now."""
-        scores, truth = (torch.cat(parts) for parts in zip(*self.seen, strict=True))
-        self.seen.clear()
-        figures = {
-            "train/loss": self.lost / max(self.learned, 1),
-            "valid/loss": self.loss(scores, truth).item(),
-            "valid/ndcg": self.measure(scores, truth),
-        }
-        self.lost, self.learned = 0.0, 0
-        self.log_dict(figures)
-        if _rank(figures) > max(map(_rank, self.history), default=(-math.inf, -math.inf)):
-            save_file(self.encoder.state_dict(), self.best_weights)
-        self.history.append(figures)
-        if self.plan.progress is not None:
-            self.plan.progress(self.current_epoch + 1, dict(figures))
-
-    def configure_optimizers(self) -> Any:
-        """SGD for the sparse tables, Adam for the few parameters that every text moves."""
-        tables = [module.weight for module in self.encoder.modules() if isinstance(module, nn.EmbeddingBag)]
-        others = [weight for weight in self.encoder.parameters() if all(weight is not table for table in tables)]
-        optimisers = [torch.optim.SGD(tables, lr=self.plan.learning_rate), torch.optim.Adam(others, lr=_DENSE_RATE)]
-        return optimisers, [
-            torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: max(0.0, 1 - step / self.steps))
-            for optimiser in optimisers
-        ]
+    loss: Loss
+    plan: TrainingPlan
+    batches: Batches
+    identity: dict[str, Any]
+    resumes: bool
 
 
 def train(
     encoder: nn.Module,
-    loss: Callable[[Tensor, Tensor], Tensor],
+    loss: Loss,
     plan: TrainingPlan,
-    train_batches: Iterable[Batch],
+    train_batches: Batches,
     valid_batches: Iterable[Batch],
-    measure: Callable[[Tensor, Tensor], float],
+    measure: Measure,
 ) -> Trained:
     """Train `encoder` in place; it ends with the weights of its best pass: by nDCG on valid, of equals by loss there.
 
+    A step makes the weighted mean of the loss over a batch's texts smaller. With a checkpoint the same call goes on
+    where one was broken off, and ends with the same weights to the last bit (on a CPU, with as many threads; a GPU adds
+    in an order of its own). A checkpoint of another plan, encoder or fingerprint is replaced, with a warning. On
+    several devices each process takes batches of its own, and a step follows the mean of their gradients.
+
     Args:
-        encoder, loss, plan, measure: as for `TagTraining`.
-        train_batches: anything with a length that can be iterated once per pass, in an order of its own.
-        valid_batches: the same, for valid.
+        encoder: the inputs of a batch -> scores [B, L]; ends on the CPU.
+        loss: scores [B, L], truth [B, L] -> [B].
+        plan: how.
+        train_batches: what to learn from.
+        valid_batches: what to measure on; iterated once a pass.
+        measure: scores [P, L], truth [P, L] -> the figure to make large.
 
     Returns:
         What happened. When loss or scores are no longer finite numbers training stops and the best pass so far counts;
         with none so far nothing was learned, and the weights are of no use.
 
     Raises:
+        SettingsError: the plan cannot be carried out.
+        ArtifactError: the checkpoint is damaged.
         KeyboardInterrupt: Ctrl-C; the encoder is then somewhere in its training.
     """
-    steps = plan.epochs * len(train_batches)  # type: ignore[arg-type]
+    check_plan(plan)
+    check_devices(encoder, plan.devices)
+    this = identity(plan, encoder, len(train_batches))
+    resumed = None if plan.checkpoint is None else load_checkpoint(plan.checkpoint, this)
+    job = _Job(loss, plan, train_batches, this, resumed is not None)
+    first = list(itertools.islice(train_batches.of_pass(0), 2))
+    with own_random(), torch_threads(plan.threads, encoder, first, plan.devices):
+        precision = resumed.record["precision"] if resumed else pick_precision(plan.precision, encoder, loss, first)
+        trained = _train(encoder, job, precision, resumed, valid_batches, measure)
+    if plan.checkpoint is not None:
+        remove_checkpoints(plan.checkpoint)
+    return trained
+
+
+def _train(
+    encoder: nn.Module,
+    job: _Job,
+    precision: str,
+    resumed: Checkpoint | None,
+    valid_batches: Iterable[Batch],
+    measure: Measure,
+) -> Trained:
+    """`train` as the first of its processes, and the only one that measures, draws and writes."""
+    plan, run = job.plan, Run(encoder)
+    others: tuple[Any, ...] = ()
+    if plan.devices > 1:
+        # The others get an encoder without weights; the first process sends them its own.
+        others = (copy.deepcopy(encoder).to("meta"), replace(job, plan=replace(plan, progress=None)))
+    with processes(plan.devices, precision, _beside, others) as fabric, _curves(plan.log_folder) as draw:
+
+        def after_pass(figures: dict[str, float], random: dict[str, Tensor]) -> None:
+            _keep(run, figures | on_valid(fabric, run.measured, job.loss, valid_batches, measure))
+            draw(len(run.history), run.history[-1])
+            if plan.checkpoint is not None:
+                checkpoint = _checkpoint(run, random, precision)
+                save_checkpoint(plan.checkpoint, len(run.history), job.identity, checkpoint)
+            if plan.progress is not None:
+                plan.progress(len(run.history), dict(run.history[-1]))
+
+        for number, figures in enumerate(resumed.record["history"] if resumed else (), 1):
+            draw(number, figures)
+        stopped = _learn(fabric, run, job, resumed, after_pass)
+    encoder.zero_grad()
+    encoder.to("cpu")
+    if not run.history:
+        return Trained(0, 0, (), stopped, precision)
+    encoder.load_state_dict(run.best)
+    ranks = [rank(figures) for figures in run.history]
+    return Trained(len(ranks), ranks.index(max(ranks)) + 1, tuple(run.history), stopped, precision)
+
+
+def _beside(fabric: Fabric, encoder: nn.Module, job: _Job) -> None:
+    """What each process but the first does."""
+    resumed = load_checkpoint(job.plan.checkpoint, job.identity) if job.resumes and job.plan.checkpoint else None
+    run = Run(encoder.to_empty(device="cpu"))
+    _learn(fabric, run, job, resumed, lambda figures, _: run.history.append(figures))
+
+
+def _learn(
+    fabric: Fabric,
+    run: Run,
+    job: _Job,
+    resumed: Checkpoint | None,
+    after_pass: Callable[[dict[str, float], dict[str, Tensor]], None],
+) -> str:
+    """Pass upon pass, on every process alike, until the first one says that it is enough; returns what went wrong."""
+    module = _set_up(fabric, run, job.plan, resumed)
     stopped = ""
-    with tempfile.TemporaryDirectory() as folder, _quiet(), _one_thread():
-        best_weights = Path(folder) / "best.safetensors"
-        module = TagTraining(encoder, loss, plan, steps, measure, best_weights)
-        stop = EarlyStopping("valid/ndcg", mode="max", patience=plan.patience, min_delta=1e-4)
-        trainer = _trainer(plan, folder, [stop])
+    # The others have no figures on valid: what they say here is not heard.
+    while fabric.broadcast(fabric.is_global_zero and not stopped and goes_on(job.plan, run.history)):
         try:
-            with _interruptible():
-                trainer.fit(module, train_batches, valid_batches)
+            figures = one_pass(fabric, module, run, job.loss, job.plan, job.batches)
+            after_pass(figures, _random_states(fabric) if job.plan.checkpoint is not None else {})
         except FloatingPointError as error:
             stopped = str(error)
-            if not module.history:
-                return Trained(0, 0, (), stopped)
-        encoder.load_state_dict(load_file(best_weights))
-    ranks = [_rank(figures) for figures in module.history]
-    return Trained(len(ranks), ranks.index(max(ranks)) + 1, tuple(module.history), stopped)
+    return stopped
 
 
-def _rank(figures: dict[str, float]) -> tuple[float, float]:
-    """What passes are compared by. On a small valid many have the same nDCG, and the loss tells them apart."""
-    return figures["valid/ndcg"], -figures["valid/loss"]
+def _set_up(fabric: Fabric, run: Run, plan: TrainingPlan, resumed: Checkpoint | None) -> Any:
+    """Everything on its device and in its state; returns the encoder as Fabric wants it called."""
+    if resumed is not None:
+        run.encoder.load_state_dict(_named(resumed.state, "encoder/"))
+        run.best, run.history = resumed.best, list(resumed.record["history"])
+    module = fabric.setup_module(run.encoder)
+    run.optimisers = optimisers(run.encoder, plan.optimiser, plan.learning_rate, plan.weight_decay)
+    if plan.average and fabric.is_global_zero:
+        run.averaged = copy.deepcopy(run.encoder)
+    torch.manual_seed(plan.seed + fabric.global_rank)
+    if resumed is not None:
+        restore_optimisers(run.optimisers, {**resumed.state, **resumed.record["optimisers"]})
+        if run.averaged is not None:
+            run.averaged.load_state_dict(_named(resumed.state, "average/"))
+        torch.set_rng_state(resumed.state["random/cpu"][fabric.global_rank].clone())
+        if fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(resumed.state["random/cuda"][fabric.global_rank].clone(), fabric.device)
+    return module
 
 
-def _trainer(plan: TrainingPlan, folder: str, callbacks: list[Callback]) -> lightning.Trainer:
-    """Lightning's Trainer on one device, writing nothing but curves where the plan says."""
-    return lightning.Trainer(
-        # Not "auto": that takes all GPUs at once, and Apple's, which know no sparse gradients.
-        accelerator="cuda" if torch.cuda.is_available() else "cpu",
-        devices=1,
-        # A variable of a job scheduler in the environment does not make this one of many processes.
-        plugins=[LightningEnvironment()],
-        default_root_dir=folder,
-        max_epochs=plan.epochs,
-        callbacks=callbacks,
-        logger=TensorBoardLogger(plan.log_folder, name="") if plan.log_folder else False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1_000_000,
-    )
+def _keep(run: Run, figures: dict[str, float]) -> None:
+    """Take a pass into the history, and its weights aside when it is the best."""
+    if not run.history or rank(figures) > max(map(rank, run.history)):
+        run.best = {name: part.detach().cpu().clone() for name, part in run.measured.state_dict().items()}
+    run.history.append(figures)
+
+
+def _checkpoint(run: Run, random: dict[str, Tensor], precision: str) -> Checkpoint:
+    """All that `_set_up` needs to go on."""
+    remembered, plain = optimiser_state(run.optimisers)
+    state = {f"encoder/{name}": part for name, part in run.encoder.state_dict().items()} | remembered | random
+    if run.averaged is not None:
+        state |= {f"average/{name}": part for name, part in run.averaged.state_dict().items()}
+    return Checkpoint(state, run.best, {"history": run.history, "optimisers": plain, "precision": precision})
+
+
+def _random_states(fabric: Fabric) -> dict[str, Tensor]:
+    """The state of the random numbers on each process: [world, bytes]."""
+    states = {"random/cpu": torch.get_rng_state()}
+    if fabric.device.type == "cuda":
+        states["random/cuda"] = torch.cuda.get_rng_state(fabric.device)
+    if fabric.world_size == 1:
+        return {name: state[None] for name, state in states.items()}
+    gathered = {}
+    for name, state in states.items():
+        parts = [torch.empty_like(state, device=fabric.device) for _ in range(fabric.world_size)]
+        torch.distributed.all_gather(parts, state.to(fabric.device))
+        gathered[name] = torch.stack(parts).cpu()
+    return gathered
+
+
+def _named(tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:
+    return {name.removeprefix(start): part for name, part in tensors.items() if name.startswith(start)}
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """One CPU core for torch: a step over a few dozen texts is too small to share out.
+def _curves(folder: Path | None) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    """A function that draws the figures of a pass; without a folder it does nothing."""
+    if folder is None:
+        yield lambda *_: None
+        return
+    from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 
-    Beside another busy process two threads made it 5 to 15 times slower, each waiting for the other at every step.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    logger = TensorBoardLogger(folder, name="")
+
+    def draw(number: int, figures: dict[str, float]) -> None:
+        logger.log_metrics(figures, number)
+        logger.save()
+
     try:
-        yield
+        yield draw
     finally:
-        torch.set_num_threads(threads)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C as everywhere in Python: Lightning turns it into `sys.exit(1)` and leaves later ones ignored."""
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        if main and handler is not None and signal.getsignal(signal.SIGINT) is not handler:
-            signal.signal(signal.SIGINT, handler)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's tips, device lists and advice about workers: nothing in them is for our user."""
-    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+        logger.finalize("done")

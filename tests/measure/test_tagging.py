@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import ir_measures
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.metrics import f1_score, ndcg_score, precision_score, recall_score
+from sklearn.metrics import accuracy_score, f1_score, ndcg_score, precision_score, recall_score
 
 from tagloom.measure.tagging import best_threshold, tag_metrics, top_columns
 
@@ -42,7 +44,9 @@ def test_ranking_figures_are_those_of_ir_measures(seed, tags):
         for tag in range(tags)
     ]
     theirs = ir_measures.calc_aggregate(
-        [ir_measures.parse_measure(name) for name in ("P@1", "P@5", "R@5", "R@10", "nDCG@5", "nDCG@10")], judged, ranked
+        [ir_measures.parse_measure(name) for name in ("P@1", "P@3", "P@5", "R@5", "R@10", "nDCG@5", "nDCG@10")],
+        judged,
+        ranked,
     )
     for measure, figure in theirs.items():
         # A product without any tag counts for our precision, as a miss.
@@ -67,8 +71,14 @@ def test_figures_at_a_threshold_are_those_of_scikit_learn(threshold):
     assert ours["macro-F1"] == pytest.approx(f1_score(truth, given, average="macro", labels=occurring, zero_division=0))
     assert ours["precision"] == pytest.approx(precision_score(truth, given, average="micro", zero_division=0))
     assert ours["recall"] == pytest.approx(recall_score(truth, given, average="micro", zero_division=0))
-    per_tag = tag_metrics([(confidences, truth)], threshold).f1_per_tag()
-    np.testing.assert_allclose(per_tag, f1_score(truth, given, average=None, zero_division=0))
+    for name, score in (("precision", precision_score), ("recall", recall_score)):
+        macro = score(truth, given, average="macro", labels=occurring, zero_division=0)
+        assert ours[f"macro-{name}"] == pytest.approx(macro)
+    assert ours["accuracy"] == pytest.approx(accuracy_score(truth, given))
+    found = tag_metrics([(confidences, truth)], threshold)
+    np.testing.assert_allclose(found.f1_per_tag(), f1_score(truth, given, average=None, zero_division=0))
+    np.testing.assert_allclose(found.precision_per_tag(), precision_score(truth, given, average=None, zero_division=0))
+    np.testing.assert_allclose(found.recall_per_tag(), recall_score(truth, given, average=None, zero_division=0))
 
 
 # By hand
@@ -125,6 +135,60 @@ def test_batches_make_no_difference():
     assert parts.products == whole.products
     assert parts.values == pytest.approx(whole.values)
     np.testing.assert_array_equal(parts.per_tag, whole.per_tag)
+
+
+# What is given
+
+
+def test_each_tag_may_have_its_own_threshold():
+    confidences, truth = random_case(5)
+    thresholds = np.linspace(0.2, 0.9, 25)
+    each = [tag_metrics([(confidences, truth)], float(one)).per_tag[ix] for ix, one in enumerate(thresholds)]
+    np.testing.assert_array_equal(tag_metrics([(confidences, truth)], thresholds).per_tag, each)
+
+
+def test_what_was_given_may_be_told():
+    confidences, truth = random_case(6)
+    given = np.random.default_rng(0).random(truth.shape) < 0.3
+    told, decided = tag_metrics([(confidences, truth, given)]), tag_metrics([(confidences, truth)], 0.5)
+    assert told.values["micro-F1"] == pytest.approx(f1_score(truth, given, average="micro"))
+    assert told.values["accuracy"] == pytest.approx(accuracy_score(truth, given))
+    for name in ("P@1", "nDCG@10", "Brier", "ECE", "coverage@10"):
+        assert told.values[name] == decided.values[name]
+
+
+def test_what_was_not_on_offer_was_not_given_whatever_is_told():
+    found = tag_metrics([(np.array([[0.9, -np.inf]]), np.ones((1, 2)), np.ones((1, 2), bool))])
+    assert found.per_tag.tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+def test_a_product_is_accurate_when_it_was_given_all_its_tags_and_no_other():
+    truth = [[1, 1, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0]]
+    sure = [[0.9, 0.8, 0.1], [0.9, 0.1, 0.1], [0.9, 0.8, 0.1], [0.1, 0.1, 0.1]]
+    assert values(sure, truth)["accuracy"] == 2 / 4
+
+
+def test_coverage_counts_the_tags_on_offer_that_were_given_once_or_were_among_the_surest():
+    confidences = np.zeros((3, 15))
+    confidences[:, 2], confidences[0, 3], confidences[:, 14] = 0.9, 0.8, -np.inf
+    found = values(confidences, np.zeros((3, 15)))
+    assert found["coverage"] == 2 / 14
+    assert found["coverage@10"] == 10 / 14
+    assert values([[0.9]], [[1]])["coverage"] == 1
+
+
+def test_a_hundred_thousand_tags_take_little_room():
+    tags, rows = 100_000, 20
+    random = np.random.default_rng(0)
+    confidences = random.random((rows, tags), np.float32)
+    truth = np.zeros((rows, tags), np.float32)
+    truth[np.arange(rows), np.arange(rows)] = 1
+    tracemalloc.start()
+    found = tag_metrics(((confidences, truth) for _ in range(3)), np.full(tags, 0.5), np.full(tags, 0.5))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.products == 3 * rows
+    assert most < 40 * rows * tags
 
 
 # The threshold
