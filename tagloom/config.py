@@ -88,32 +88,68 @@ class SplitSettings(Section):
     seed: int = Field(0, ge=0, description="Seed of the division.")
 
 
+Encoder = Literal["blend", "linear", "tree", "nearest", "name", "bag", "lstm", "transformer", "pretrained", "popular"]
+ExpertName = Literal["linear", "tree", "nearest", "name", "bag", "lstm", "transformer", "pretrained", "popular"]
+
+
 class TaggerSettings(Section):
     """The Tagger's model and training."""
 
-    encoder: Literal["linear", "bag", "popular"] = Field(
-        "linear", description="linear: TF-IDF; bag: word vectors; popular: the baseline."
+    encoder: Encoder = Field(
+        "blend", description="blend: the experts below, joined; or one alone; see models.md. popular: the baseline."
     )
-    width: int = Field(128, ge=8, le=4_096, description="Width of the bag encoder's vectors.")
-    ngrams: int = Field(1, ge=1, le=5, description="Longest run of words that counts as a feature.")
+    experts: tuple[ExpertName, ...] = Field(
+        ("tree", "bag", "transformer", "name"), min_length=1, description="What the blend is made of."
+    )
+    size: Literal["tiny", "small", "base", "large"] = Field(
+        "tiny", description="Size of lstm and transformer: about 1, 6, 40 and 300 million parameters."
+    )
+    head: Literal["labelwise", "pooled"] = Field(
+        "labelwise", description="How words become scores: each tag looks for its own words, or all share one summary."
+    )
+    pretrained: str = Field("", description="For encoder pretrained: a folder of a Hugging Face encoder, or a hub id.")
+    lora: int = Field(
+        0, ge=0, le=512, description="Rank of LoRA's matrices for encoder pretrained; 0: tune all weights."
+    )
+    width: int = Field(512, ge=8, le=4_096, description="Width of bag's vectors.")
+    trees: int = Field(3, ge=1, le=100, description="Label trees grown by encoder tree.")
+    ngrams: int = Field(
+        0, ge=0, le=5, description="Longest run of words that is a feature; 0: 2 from 20,000 texts on, else 1."
+    )
     max_features: int = Field(200_000, ge=100, le=10_000_000, description="Most features kept, by document frequency.")
     min_documents: int = Field(2, ge=1, le=1_000, description="A feature in fewer texts is left out.")
     max_words: int = Field(2_000, ge=10, le=1_000_000, description="Words read of one text; the rest is ignored.")
-    word_vectors: bool = Field(
-        True, description="Start the bag encoder from the shop's word vectors when there are any."
+    max_tokens: int = Field(256, ge=8, le=8_192, description="Of those, words read by the networks that read in order.")
+    word_vectors: bool = Field(False, description="Start the networks from the shop's word vectors.")
+    loss: Literal["family", "binary_cross_entropy", "softmax_cross_entropy", "asymmetric"] = Field(
+        "family", description="family: tags of which a product has one at most compete, the others are yes or no."
     )
-    epochs: int = Field(
-        5, ge=1, le=1_000, description="Most passes over the training data; the step size falls to zero over them."
+    exclusive: float = Field(
+        0.98, gt=0.5, le=1, description="Share of an attribute's products with one value from which it takes only one."
     )
-    patience: int = Field(2, ge=1, le=100, description="Stop after so many passes without a better nDCG@10 on valid.")
-    batch_size: int = Field(32, ge=1, le=65_536, description="Texts in a training step.")
+    optimiser: Literal["auto", "sgd", "adam", "adamw"] = Field("auto", description="auto: sgd for linear, else adamw.")
+    epochs: int = Field(0, ge=0, le=1_000, description="Most passes over the training data; 0: by its size, 6 to 24.")
+    patience: int = Field(3, ge=1, le=100, description="Stop after so many passes without a better nDCG@10 on valid.")
+    batch_size: int = Field(64, ge=1, le=65_536, description="Texts in a training step.")
     learning_rate: float = Field(
-        0.0,
-        ge=0,
-        le=1_000,
-        description="Step size a text at the start; 0: half of the best on valid of a few, after one pass each.",
+        0.0, ge=0, le=1_000, description="Largest step; 0: linear tries a few, the others have one each."
     )
-    dropout: float = Field(0.0, ge=0, lt=1, description="Share of the features hidden at each step.")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="Pull of the networks' weights towards zero.")
+    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps over which the step size rises.")
+    clip: float = Field(1.0, ge=0, description="Largest norm of a step's gradient; 0: any.")
+    dropout: float = Field(0.3, ge=0, lt=1, description="Share of the numbers in the networks hidden at each step.")
+    word_dropout: float = Field(
+        0.1, ge=0, lt=1, description="Share of the words hidden from the networks at each step."
+    )
+    numbers: Literal["32", "bf16", "auto"] = Field(
+        "32", description="Bits of the networks' numbers in training; auto: the faster, measured (may differ by run)."
+    )
+    devices: int = Field(1, ge=1, le=1_024, description="GPUs, or processes on a machine without any.")
+    precision: float = Field(
+        0.0, ge=0, le=0.99, description="Share of given tags that shall be right, from 0.5; 0: the best micro-F1."
+    )
+    include: tuple[str, ...] = Field((), description="Give these tags alone; name, or attribute=* for all its values.")
+    exclude: tuple[str, ...] = Field((), description="Never give these tags.")
     seed: int = Field(0, ge=0, description="Seed of initial weights and order.")
 
 

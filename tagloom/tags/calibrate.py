@@ -1,4 +1,7 @@
-"""Scores to confidences that mean a frequency, fitted on valid."""
+"""Scores to confidences that mean a frequency, fitted on valid: one curve for all tags, and a shift for each that has data.
+
+Shapes: B texts, P texts of valid, L tags, N pairs of text and tag, K knots.
+"""
 
 from __future__ import annotations
 
@@ -13,71 +16,173 @@ Floats = npt.NDArray[np.floating[Any]]
 _MOST_PAIRS = 2_000_000
 _MOST_STEPS = 50
 _FLAT = 1e-6
+# From so many true pairs on, a curve of any rising shape says more than it guesses.
+_ENOUGH_FOR_A_SHAPE = 300
+_STEP_PAIRS = 25.0
+# Isotonic steps are flat; a little of the score keeps the order of what stands on one step.
+_KEPT_ORDER = 1e-3
+_CERTAIN = 12.0
+# A tag has a curve of its own from so many products of valid on; it is drawn to the shared one as by so many.
+_OWN_FROM = 20.0
+_DRAWN_BY = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Calibration:
-    """Confidence = logistic(slope * score + offset), one pair of numbers for all tags.
+    """Score -> log-odds by the shared curve -> log-odds of the tag -> confidence.
 
-    Source: Platt 1999, "Probabilistic Outputs for Support Vector Machines", with its targets that stay a little away
-    from 0 and 1, so that a handful of products cannot make the Tagger certain; solved as Lin, Lin and Weng 2007 do.
+    The shared curve is isotonic regression (Zadrozny and Elkan 2002, "Transforming Classifier Scores into Accurate
+    Multiclass Probability Estimates") where valid has 300 true pairs or more, else a logistic curve (Platt 1999, with
+    its targets that stay a little away from 0 and 1). A tag with 20 products of valid or more has slope and offset of
+    its own on top, drawn to 1 and 0.
+
+    Args:
+        knots: [K] scores, rising.
+        log_odds: [K] the shared curve at the knots; between them a line, beyond them the last slope.
+        slopes, offsets: [L].
     """
 
-    slope: float
-    offset: float
+    knots: Floats
+    log_odds: Floats
+    slopes: Floats
+    offsets: Floats
 
     @classmethod
-    def fit(cls, scores: Floats, truth: Floats, seed: int) -> Calibration:
-        """Fit on [P, L] scores and truths of valid; pairs beyond two million are drawn.
+    def fit(cls, scores: Floats, truth: Floats, weights: Floats, seed: int) -> Calibration:
+        """Fit on scores and truths [P, L] of valid; truth may be a share, weights [P] say how much a text counts.
 
-        The slope is never below zero: that would turn the order round.
+        Pairs beyond two million are drawn. The curves never fall: that would turn the order round.
         """
-        flat, right = scores.ravel(), truth.ravel() > 0
+        tags = scores.shape[1]
+        flat, right = scores.ravel(), truth.ravel().astype(np.float64)
+        counts = np.repeat(weights.astype(np.float64), tags)
         if flat.size > _MOST_PAIRS:
             chosen = np.random.default_rng(seed).choice(flat.size, _MOST_PAIRS, replace=False)
-            flat, right = flat[chosen], right[chosen]
-        if not flat.size or right.all() or not right.any():
-            return cls(1.0, 0.0)
-        targets = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))
-        # In units of their spread around their mean; in float64, since the square of a large float32 is none.
-        flat = flat.astype(np.float64)
-        middle, spread = float(flat.mean()), float(flat.std()) or 1.0
-        steepness, height = _logistic((flat - middle) / spread, targets)
-        slope = steepness / spread
-        if slope > 0:
-            return cls(slope, height - slope * middle)
-        # Only a model that learned nothing asks for a falling line.
-        return cls(_FLAT, float(np.log(right.mean() / (1 - right.mean()))))
+            flat, right, counts = flat[chosen], right[chosen], counts[chosen]
+        knots, log_odds = _shared_curve(flat.astype(np.float64), right, counts)
+        shared = cls(knots, log_odds, np.ones(tags), np.zeros(tags))
+        return shared._with_own(scores, truth, weights)
+
+    def _with_own(self, scores: Floats, truth: Floats, weights: Floats) -> Calibration:
+        positives = weights @ truth
+        own = np.flatnonzero((positives >= _OWN_FROM) & (weights.sum() - positives >= _OWN_FROM))
+        slopes, offsets = self.slopes.copy(), self.offsets.copy()
+        for tag in own.tolist():
+            line = self._curve(scores[:, tag])
+            slopes[tag], offsets[tag] = _shifted(line, truth[:, tag].astype(np.float64), weights)
+        return Calibration(self.knots, self.log_odds, slopes, offsets)
+
+    def log_odds_of(self, scores: Floats) -> Floats:
+        """Scores [B, L] -> log-odds [B, L] that keep the order within each tag."""
+        result: Floats = self._curve(scores) * self.slopes + self.offsets
+        return result
 
     def confidences(self, scores: Floats) -> Floats:
-        """Scores of any shape -> confidences in 0..1, in the same order."""
+        """Scores [B, L] -> confidences in 0..1."""
         from scipy.special import expit
 
-        # float32 calls everything above a log-odds of 17 certain, and forgets the order of a very flat slope.
-        result: Floats = expit(self.slope * scores.astype(np.float64) + self.offset)
+        result: Floats = expit(self.log_odds_of(scores))
+        return result
+
+    def _curve(self, scores: Floats) -> Floats:
+        exact = scores.astype(np.float64)
+        low, high = self.knots[0], self.knots[-1]
+        line = np.interp(exact, self.knots, self.log_odds)
+        beyond = exact - np.clip(exact, low, high)
+        slope = (self.log_odds[-1] - self.log_odds[0]) / max(high - low, 1e-12) if len(self.knots) == 2 else _KEPT_ORDER
+        result: Floats = line + slope * beyond
         return result
 
 
-def _logistic(x: Floats, targets: Floats) -> tuple[float, float]:
-    """Slope and offset of the logistic curve nearest to the targets in cross-entropy, by Newton's method."""
+def _shared_curve(scores: Floats, right: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """Knots and log-odds of the curve for all tags."""
+    positives, total = float(right @ counts), float(counts.sum())
+    if not scores.size or positives <= 0 or positives >= total:
+        return np.array([-1.0, 1.0]), np.array([-1.0, 1.0])
+    if positives < _ENOUGH_FOR_A_SHAPE:
+        slope, offset = _platt(scores, right, counts)
+        knots = np.array([scores.min(), max(scores.max(), scores.min() + 1e-6)])
+        return knots, slope * knots + offset
+    from sklearn.isotonic import IsotonicRegression
+
+    rising = IsotonicRegression().fit_transform(scores, right, sample_weight=counts)
+    order = np.argsort(scores, kind="stable")
+    # One knot for each step, at its middle; steps on too few pairs to mean anything are joined with the next.
+    step = np.cumsum(np.append(True, np.diff(rising[order]) > 0)) - 1
+    weight = np.bincount(step, counts[order])
+    step = _joined(weight)[step]
+    weight = np.bincount(step, counts[order])
+    middle = np.bincount(step, counts[order] * scores[order]) / weight
+    share = np.bincount(step, counts[order] * right[order]) / weight
+    share = (share * weight + 0.5 * positives / total) / (weight + 0.5)
+    log_odds = np.clip(np.log(share / np.maximum(1 - share, 1e-9)), -_CERTAIN, _CERTAIN)
+    kept = np.append(True, np.diff(middle) > 1e-9)
+    knots, log_odds = middle[kept], np.maximum.accumulate(log_odds[kept])
+    if len(knots) < 2:
+        return np.array([knots[0] - 1, knots[0] + 1]), log_odds[0] + _FLAT * np.array([-1.0, 1.0])
+    return knots, log_odds + _KEPT_ORDER * (knots - knots[0])
+
+
+def _joined(weight: Floats) -> npt.NDArray[np.int64]:
+    """The number of each step after those with less than 25 pairs are joined to their neighbours."""
+    number, filled, now = np.zeros(len(weight), np.int64), 0.0, 0
+    for step, here in enumerate(weight.tolist()):
+        if filled >= _STEP_PAIRS:
+            now, filled = now + 1, 0.0
+        number[step], filled = now, filled + here
+    if filled < _STEP_PAIRS and now:
+        number[number == now] = now - 1
+    return number
+
+
+def _platt(scores: Floats, right: Floats, counts: Floats) -> tuple[float, float]:
+    """Slope, never below zero, and offset of the logistic curve."""
+    positives, negatives = float(right @ counts), float((1 - right) @ counts)
+    high, low = (positives + 1) / (positives + 2), 1 / (negatives + 2)
+    targets = low + right * (high - low)
+    # In units of their spread around their mean; the square of a large float32 is none.
+    middle, spread = float(scores.mean()), float(scores.std()) or 1.0
+    steepness, height = _logistic((scores - middle) / spread, targets, counts)
+    slope = steepness / spread
+    if slope > 0:
+        return slope, height - slope * middle
+    # Only a model that learned nothing asks for a falling line.
+    return _FLAT, float(np.log(positives / negatives))
+
+
+def _shifted(line: Floats, right: Floats, counts: Floats) -> tuple[float, float]:
+    """Slope and offset of one tag on top of the shared curve."""
+    return _logistic(line, right, counts, start=(1.0, 0.0), drawn=_DRAWN_BY)
+
+
+def _logistic(
+    x: Floats, targets: Floats, counts: Floats, start: tuple[float, float] | None = None, drawn: float = 0.0
+) -> tuple[float, float]:
+    """Slope and offset of the logistic curve nearest to the targets in cross-entropy, by Newton's method.
+
+    Lin, Lin and Weng 2007, "A Note on Platt's Probabilistic Outputs". With `drawn` above 0 a ridge of that strength
+    pulls to `start`, and the slope stays above zero.
+    """
     from scipy.special import expit
 
     def loss(curve: Floats) -> float:
         line = curve[0] * x + curve[1]
-        return float((np.logaddexp(0, line) - targets * line).mean())
+        ridge = drawn / 2 * float(((curve - middle) ** 2).sum()) if drawn else 0.0
+        return float(((np.logaddexp(0, line) - targets * line) * counts).sum()) + ridge
 
-    curve = np.array([0.0, np.log(targets.mean() / (1 - targets.mean()))])
-    now = loss(curve)
+    share = float(targets @ counts / counts.sum())
+    middle = np.array(start if start else [0.0, np.log(share / (1 - share))])
+    curve, now = middle.copy(), loss(middle)
     for _ in range(_MOST_STEPS):
         given = expit(curve[0] * x + curve[1])
-        error, weight = given - targets, given * (1 - given)
-        gradient = np.array([(error * x).mean(), error.mean()])
-        across = (weight * x).mean()
-        bend = np.array([[(weight * x * x).mean() + 1e-12, across], [across, weight.mean() + 1e-12]])
-        step = np.linalg.solve(bend, gradient)
+        error, weight = (given - targets) * counts, given * (1 - given) * counts
+        gradient = np.array([(error * x).sum(), error.sum()]) + drawn * (curve - middle)
+        across = float((weight * x).sum())
+        bend = np.array([[float((weight * x * x).sum()), across], [across, float(weight.sum())]])
+        step = np.linalg.solve(bend + np.eye(2) * (drawn + 1e-9), gradient)
         while (then := loss(curve - step)) > now and np.abs(step).max() > 1e-10:
             step /= 2
-        if now - then < 1e-12:
+        if now - then < 1e-10 * max(1.0, abs(now)):
             break
         curve, now = curve - step, then
-    return float(curve[0]), float(curve[1])
+    return (max(float(curve[0]), 0.05), float(curve[1])) if drawn else (float(curve[0]), float(curve[1]))

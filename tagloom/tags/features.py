@@ -1,9 +1,9 @@
-"""Texts as TF-IDF rows over words and runs of words."""
+"""What the models read of texts: words, TF-IDF rows over words and runs of words, and word numbers in their order."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,68 @@ from tagloom.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+
+_ENOUGH_FOR_PAIRS = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """B texts; what is made of them is made once, when a model first asks for it.
+
+    Args:
+        features: what is known.
+        texts: as they came.
+    """
+
+    features: Features
+    texts: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @cached_property
+    def words(self) -> list[list[str]]:
+        """The words of each text."""
+        return [self.features.cut(text) for text in self.texts]
+
+    @cached_property
+    def rows(self) -> Any:
+        """CSR matrix [B, V] of TF-IDF weights."""
+        return self.features._vectoriser.transform(self.words)
+
+    @cached_property
+    def tokens(self) -> list[npt.NDArray[np.int64]]:
+        """The number of each word, of each text: see `Features.token_of`."""
+        import numpy as np
+
+        token_of = self.features.token_of
+        return [np.array([token_of.get(word, 1) for word in words], np.int64) for words in self.words]
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """[B] whether any term of the text is known; what is not known is no ground for any tag."""
+        import numpy as np
+
+        known: npt.NDArray[np.bool_] = np.diff(self.rows.indptr) > 0
+        return known
+
+    def terms_of(self, ix: int) -> Iterator[str]:
+        """The known terms of one text, in the order of its row."""
+        rows = self.rows
+        return (self.features.terms[term] for term in rows.indices[rows.indptr[ix] : rows.indptr[ix + 1]])
+
+    def part(self, wanted: Sequence[int]) -> Reading:
+        """Some of the texts, with what was already made of them."""
+        some = Reading(self.features, tuple(self.texts[ix] for ix in wanted))
+        made = self.__dict__
+        if "words" in made:
+            some.__dict__["words"] = [self.words[ix] for ix in wanted]
+        if "rows" in made:
+            some.__dict__["rows"] = self.rows[list(wanted)]
+        if "tokens" in made:
+            some.__dict__["tokens"] = [self.tokens[ix] for ix in wanted]
+        return some
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +100,11 @@ class Features:
     splitter: WordSplitter
 
     @classmethod
-    def fit(cls, texts: Iterable[str], settings: TaggerSettings, splitter: WordSplitter) -> Features:
+    def fit(cls, texts: Sequence[str], settings: TaggerSettings, splitter: WordSplitter) -> Features:
         """Learn terms and their frequencies.
+
+        With `ngrams` 0 pairs of words are read where there are texts enough to know them from chance: of the two
+        catalogues this was chosen on (by valid), 34,000 texts were tagged better with pairs, 4,500 worse.
 
         Raises:
             DataError: no term stands in as many texts as `tagger.min_documents` asks.
@@ -47,8 +112,9 @@ class Features:
         import numpy as np
         from sklearn.feature_extraction.text import TfidfVectorizer
 
+        ngrams = settings.ngrams or (2 if len(texts) >= _ENOUGH_FOR_PAIRS else 1)
         vectoriser = TfidfVectorizer(
-            analyzer=lambda text: _terms(splitter.split(text)[: settings.max_words], settings.ngrams),
+            analyzer=lambda text: _terms(splitter.split(text)[: settings.max_words], ngrams),
             min_df=settings.min_documents,
             max_features=settings.max_features,
             sublinear_tf=True,
@@ -62,14 +128,29 @@ class Features:
                 " titles or descriptions, or lower tagger.min_documents"
             ) from error
         terms = tuple(vectoriser.get_feature_names_out())
-        return cls(terms, vectoriser.idf_.astype(np.float32), settings.ngrams, settings.max_words, splitter)
+        return cls(terms, vectoriser.idf_.astype(np.float32), ngrams, settings.max_words, splitter)
 
     def __len__(self) -> int:
         return len(self.terms)
 
+    def read(self, texts: Sequence[str]) -> Reading:
+        """Texts as the models read them."""
+        return Reading(self, tuple(texts))
+
     def rows(self, texts: Iterable[str]) -> Any:
         """CSR matrix [B, V], each row of length 1; a text without a known term is an empty row."""
-        return self._vectoriser.transform(texts)
+        return self._vectoriser.transform(map(self.cut, texts))
+
+    def cut(self, text: str) -> list[str]:
+        """The words of a text that are read."""
+        return self.splitter.split(text)[: self.max_words]
+
+    @cached_property
+    def token_of(self) -> dict[str, int]:
+        """The number of each single word among the terms, from 2 on; 0 is padding and 1 an unknown word."""
+        custom = set(self.splitter.custom_words)
+        words = [term for term in self.terms if " " not in term or term in custom]
+        return {word: ix for ix, word in enumerate(words, start=2)}
 
     @cached_property
     def _vectoriser(self) -> Any:
@@ -77,7 +158,7 @@ class Features:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         vectoriser = TfidfVectorizer(
-            analyzer=lambda text: _terms(self.splitter.split(text)[: self.max_words], self.ngrams),
+            analyzer=lambda words: _terms(words, self.ngrams),
             vocabulary={term: ix for ix, term in enumerate(self.terms)},
             sublinear_tf=True,
             dtype=np.float32,

@@ -1,13 +1,13 @@
-"""What a Tagger has learned, and how it answers: scores to tags with confidence and the words that carried them."""
+"""What a Tagger has learned, and how it answers: experts to scores, scores to confidences, confidences to given tags.
+
+Shapes: B texts, M columns of the trained experts, N new tags since, L tags, K tags of an answer.
+"""
 
 from __future__ import annotations
 
-import itertools
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,27 +15,24 @@ import numpy.typing as npt
 
 from tagloom.errors import VocabularyError
 from tagloom.measure.tagging import top_columns
+from tagloom.tags.because import Word, because, distinct
+from tagloom.tags.blend import Blend
 from tagloom.tags.calibrate import Calibration
-from tagloom.tags.features import Features
-from tagloom.tags.models import TagModel, load_model, save_model
+from tagloom.tags.decide import Decision
+from tagloom.tags.experts.contract import Expert
+from tagloom.tags.families import Families, family_log_odds
+from tagloom.tags.features import Features, Reading
+from tagloom.tags.models import NETWORKS
+from tagloom.tags.newcomers import Judge, Newcomer
 
 if TYPE_CHECKING:
     from tagloom.data.vocabulary.vocab import Vocabulary
     from tagloom.nn.training import Trained
 
 Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
 
-_FILE = "tagger.json"
-_BECAUSE = 3
-_LEFT_OUT = -1
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word of the text, or a run of words with a blank between them, and what it added to a tag's score."""
-
-    text: str
-    weight: float
+LEFT_OUT = -1
 
 
 @dataclass(frozen=True)
@@ -48,36 +45,78 @@ class TagScore:
     tag_id: int = -1
 
 
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A model, and what its columns mean today.
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted of an answer.
 
     Args:
-        features: texts to rows.
-        model: rows to scores [B, M].
-        names: [M] the tag's name of each column; columns of tags that were merged since have the same.
-        ids: [M] the tag's id of each column today; -1 where the tag is no more.
-        fitted_ids: [M] the ids when the model was trained.
-        calibration: scores to confidences.
+        top: most tags for a text.
+        least: least confidence, of all tags or of each [L].
+        allowed: which tags may be given, [L]; None: all.
+        one_of_family: give at most one tag of an exclusive family.
+        because: also find the words.
+        without: an expert to leave out, or "".
+    """
+
+    top: int
+    least: Floats | float
+    allowed: Bools | None = None
+    one_of_family: bool = True
+    because: bool = True
+    without: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The experts, how they are joined, and what their columns mean today.
+
+    Args:
+        features: what is read of texts.
+        experts: by name.
+        blend, calibration: scores to confidences.
+        judge: confidences of new tags.
+        names: [M + N] the tag's name of each column; columns of tags that were merged since have the same.
+        ids: [M + N] the tag's id of each column today; -1 where the tag is no more.
+        fitted_ids: [M + N] the ids when the column was made.
+        families: columns of tags of which a product has one at most.
+        scored_by_family: whether the networks learned with the family loss.
+        parents: id of a tag -> id of its parent.
         threshold: confidence from which a tag is given.
-        trained: how training went.
+        promised: [R, M + 1] least confidences for promised precisions; the last for tags without data.
+        counts: [M] training products of each column.
+        trained_on: how many products there were.
+        contributions: what each expert adds, as rows for people.
+        newcomers: new tags, in the order of their columns.
+        trained: how training went, by expert; empty after loading.
     """
 
     features: Features
-    model: TagModel
+    experts: Mapping[str, Expert]
+    blend: Blend
+    calibration: Calibration
+    judge: Judge
     names: tuple[str, ...]
     ids: tuple[int, ...]
     fitted_ids: tuple[int, ...]
-    calibration: Calibration
+    families: Families
+    scored_by_family: bool
+    parents: Mapping[int, int]
     threshold: float
-    trained: Trained | None = None
+    promised: Floats
+    counts: Floats
+    trained_on: int
+    contributions: tuple[dict[str, Any], ...]
+    newcomers: tuple[Newcomer, ...] = ()
+    trained: Mapping[str, Trained] = field(default_factory=dict)
+
+    # What the columns mean
 
     @cached_property
     def _columns(self) -> dict[int, list[int]]:
         """The columns of each tag, by the tag's id: one, or several where tags were merged."""
         columns: dict[int, list[int]] = {}
         for column, tag in enumerate(self.ids):
-            if tag != _LEFT_OUT:
+            if tag != LEFT_OUT:
                 columns.setdefault(tag, []).append(column)
         return columns
 
@@ -91,32 +130,32 @@ class Fitted:
         """[L] the tags' names, each once."""
         return tuple(self.names[columns[0]] for columns in self._columns.values())
 
-    def confidences(self, rows: Any) -> Floats:
-        """CSR features [B, V] -> confidence of each tag [B, L]."""
-        return self.calibration.confidences(self._by_tag(self.model.scores(rows)))
+    @cached_property
+    def tag_counts(self) -> Floats:
+        """[L] training products of each tag; of merged ones the sum, of new ones 0."""
+        counts = np.append(self.counts, np.zeros(len(self.newcomers)))
+        return np.array([counts[columns].sum() for columns in self._columns.values()])
 
-    def answers(self, rows: Any, top: int, least: float, because: bool) -> Iterator[list[TagScore]]:
-        """CSR features [B, V] -> for each text at most `top` tags with a confidence of `least` or more."""
-        scores = self.model.scores(rows)  # [B, M]
-        by_tag = self._by_tag(scores)  # [B, L]
-        best = top_columns(by_tag, top)  # [B, K], chosen by score: confidences near 1 may be equal
-        confidences = self.calibration.confidences(np.take_along_axis(by_tag, best, 1))  # [B, K]
-        for ix in range(rows.shape[0]):
-            start, end = rows.indptr[ix], rows.indptr[ix + 1]
-            # A text without one known word is no ground for any tag.
-            count = int((confidences[ix] >= least).sum()) if start < end else 0
-            chosen = best[ix, :count]
-            words: list[tuple[Word, ...]] = [()] * count
-            if because and count:
-                columns = np.array([self._column(tag_ix, scores[ix]) for tag_ix in chosen])
-                words = self._because(rows.indices[start:end], rows.data[start:end], columns)
-            yield [
-                TagScore(self.tags[tag_ix], float(confidences[ix, rank]), words[rank], self.tag_ids[tag_ix])
-                for rank, tag_ix in enumerate(chosen)
-            ]
+    @cached_property
+    def decision(self) -> Decision:
+        """Thresholds, families and parents in terms of the tags of today."""
+        place = {tag: ix for ix, tag in enumerate(self.tag_ids)}
+        trained = self.promised.shape[1] - 1
+        of_column = np.hstack(
+            [self.promised[:, :trained], np.repeat(self.promised[:, -1:], len(self.newcomers), axis=1)]
+        )
+        promised = np.stack([of_column[:, columns].max(axis=1) for columns in self._columns.values()], axis=1)
+        families, taken = [], set()
+        for family in self.families:
+            members = {place[self.ids[column]] for column in family if self.ids[column] != LEFT_OUT} - taken
+            if len(members) > 1:
+                families.append(tuple(sorted(members)))
+                taken |= members
+        parents = [place.get(self.parents.get(tag, LEFT_OUT), -1) for tag in self.tag_ids]
+        return Decision(self.threshold, promised, tuple(families), np.array(parents, np.int64))
 
     def named_by(self, vocabulary: Vocabulary) -> Fitted:
-        """The same model with the vocabulary's names of today; tags that it no longer knows are not given.
+        """The same with the vocabulary's names of today; tags that it no longer knows are not given.
 
         Raises:
             VocabularyError: it knows none of them.
@@ -127,79 +166,100 @@ class Fitted:
                 f"none of the model's {len(live)} tags is in this vocabulary; use that of the shop it was trained in"
             )
         names = (old if tag is None else vocabulary.tag(tag).name for tag, old in zip(live, self.names, strict=True))
-        ids = (_LEFT_OUT if tag is None else tag for tag in live)
-        return replace(self, names=tuple(names), ids=tuple(ids))
+        ids = tuple(LEFT_OUT if tag is None else tag for tag in live)
+        parents = {tag.id: tag.parent for tag in vocabulary.tags if tag.parent is not None}
+        return replace(self, names=tuple(names), ids=ids, parents=parents)
 
-    def save(self, folder: Path) -> None:
-        """Write `tagger.json`, the features and the weights."""
-        about = {
-            "names": self.names,
-            "ids": self.ids,
-            "fitted_ids": self.fitted_ids,
-            "slope": self.calibration.slope,
-            "offset": self.calibration.offset,
-            "threshold": self.threshold,
-        }
-        (folder / _FILE).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
-        self.features.save(folder)
-        save_model(self.model, folder)
+    # Answers
 
-    @classmethod
-    def load(cls, folder: Path, encoder: str) -> Fitted:
-        """Read what `save` wrote."""
-        about = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-        return cls(
-            Features.load(folder),
-            load_model(encoder, folder),
-            tuple(about["names"]),
-            tuple(about["ids"]),
-            tuple(about["fitted_ids"]),
-            Calibration(about["slope"], about["offset"]),
-            about["threshold"],
-        )
+    def confidences(self, reading: Reading, without: str = "") -> Floats:
+        """Texts -> confidence of each tag [B, L]."""
+        return self.decision.with_parents(self._by_tag(self._of_columns(reading, without)))
 
-    def _by_tag(self, scores: Floats) -> Floats:
-        """[B, M] -> [B, L]: of the columns of a merged tag the largest."""
+    def trained_confidences(self, reading: Reading, without: str = "") -> Floats:
+        """Texts -> confidence of each trained column [B, M]."""
+        blend = self.blend.leaving_out(without) if without else self.blend
+        return self.calibration.confidences(blend.joined(self.scores(reading, blend.weights)))
+
+    def scores(self, reading: Reading, wanted: Mapping[str, float]) -> dict[str, Floats]:
+        """Each expert's scores [B, M], near log-odds; experts without weight are not asked."""
+        asked = [name for name in self.experts if wanted.get(name)] or list(wanted)[:1]
+        return {
+            name: expert_scores(name, self.experts[name], reading, self.families if self.scored_by_family else ())
+            for name in asked
+        } | {name: np.zeros((len(reading), 1), np.float32) for name in wanted if name not in asked}
+
+    def answers(self, reading: Reading, asked: Asked) -> Iterator[list[TagScore]]:
+        """For each text at most `top` tags that are sure enough, the surest first."""
+        of_columns = self._of_columns(reading, asked.without)
+        confidences = self.decision.with_parents(self._by_tag(of_columns))  # [B, L]
+        decision = self.decision if asked.one_of_family else self.decision.without_families()
+        given = decision.given(confidences, asked.least, asked.allowed)
+        given[~reading.known] = False  # a text without one known word is no ground for any tag
+        shown = np.where(given, confidences, -1.0)
+        best = top_columns(shown, asked.top)  # [B, K]
+        sure = np.take_along_axis(shown, best, 1)
+        words = self._words(reading, best, sure, of_columns, asked) if asked.because else None
+        for ix in range(len(reading)):
+            count = int((sure[ix] >= 0).sum())
+            yield [
+                TagScore(self.tags[tag], float(sure[ix, rank]), words[ix][rank] if words else (), self.tag_ids[tag])
+                for rank, tag in enumerate(best[ix, :count].tolist())
+            ]
+
+    def _of_columns(self, reading: Reading, without: str) -> Floats:
+        """Confidence of each column [B, M + N]."""
+        from scipy.special import expit
+
+        trained = self.trained_confidences(reading, without)
+        if not self.newcomers:
+            return trained
+        new = [expit(self.judge.log_odds(newcomer, reading, trained)) for newcomer in self.newcomers]
+        return np.hstack([trained, np.stack(new, axis=1)])
+
+    def _by_tag(self, of_columns: Floats) -> Floats:
+        """[B, M + N] -> [B, L]: of the columns of a merged tag the largest."""
         columns = list(self._columns.values())
         if len(columns) == len(self.ids):
-            return scores
+            return of_columns
         starts = np.cumsum([0, *(len(some) for some in columns[:-1])])
-        merged: Floats = np.maximum.reduceat(scores[:, np.concatenate(columns)], starts, axis=1)
+        merged: Floats = np.maximum.reduceat(of_columns[:, np.concatenate(columns)], starts, axis=1)
         return merged
 
-    def _column(self, tag_ix: int, scores: Floats) -> int:
-        """The column that gave a tag its score."""
-        columns = self._columns[self.tag_ids[tag_ix]]
-        return columns[0] if len(columns) == 1 else columns[int(scores[columns].argmax())]
+    def _words(
+        self, reading: Reading, best: npt.NDArray[np.int64], sure: Floats, of_columns: Floats, asked: Asked
+    ) -> list[list[tuple[Word, ...]]]:
+        """For each text and each of its best tags the words that carried it; only as many as any text is given."""
+        wanted = max(1, int((sure >= 0).sum(1).max(initial=0)))
+        column_of = np.vectorize(lambda row, tag: self._column(tag, of_columns[row]), otypes=[np.int64])
+        columns = column_of(np.arange(len(best))[:, None], best[:, :wanted]) if best.size else best[:, :wanted]
+        trained = len(self.counts)
+        blend = self.blend.leaving_out(asked.without) if asked.without else self.blend
+        words = because(self.experts, blend.weights, reading, np.minimum(columns, trained - 1))
+        for ix, rank in zip(*np.nonzero(columns >= trained), strict=True):
+            words[ix][rank] = self._words_of_newcomer(reading, int(ix), self.newcomers[columns[ix, rank] - trained])
+        return words
 
-    def _because(self, features: Any, weights: Any, columns: npt.NDArray[Any]) -> list[tuple[Word, ...]]:
-        """For each of K columns the words of one text that carried it."""
-        carried = self.model.carried(features, weights, columns)  # [N, K]
-        order = np.argsort(-carried, axis=0, kind="stable")
-        found = []
-        for rank in range(len(columns)):
-            strongest = (ix for ix in order[:, rank] if carried[ix, rank] > 0)
-            found.append(_distinct((self.features.terms[features[ix]], float(carried[ix, rank])) for ix in strongest))
-        return found
+    def _column(self, tag: int, of_columns: Floats) -> int:
+        """The column that gave a tag its confidence."""
+        columns = self._columns[self.tag_ids[tag]]
+        return columns[0] if len(columns) == 1 else columns[int(of_columns[columns].argmax())]
 
-
-def _distinct(terms: Iterator[tuple[str, float]]) -> tuple[Word, ...]:
-    """The strongest terms, without those that share a word with a stronger one: `soft`, not also `very soft`."""
-    chosen: list[Word] = []
-    seen: set[str] = set()
-    for term, weight in terms:
-        words = term.split(" ")
-        if seen.isdisjoint(words):
-            chosen.append(Word(_as_written(words), weight))
-            seen.update(words)
-        if len(chosen) == _BECAUSE:
-            break
-    return tuple(chosen)
+    def _words_of_newcomer(self, reading: Reading, ix: int, newcomer: Newcomer) -> tuple[Word, ...]:
+        rows = reading.rows
+        part = slice(rows.indptr[ix], rows.indptr[ix + 1])
+        added = newcomer.carried(rows.indices[part], rows.data[part], self.judge.steepness(newcomer))
+        terms = sorted(zip(added.tolist(), reading.terms_of(ix), strict=True), reverse=True)
+        return distinct((term, weight) for weight, term in terms if weight > 0)
 
 
-def _as_written(words: list[str]) -> str:
-    """A run of words as it stands in a text: Chinese without blanks."""
-    joined = words[0]
-    for before, word in itertools.pairwise(words):
-        joined += word if max(before[-1], word[0]) > "\u2e7f" else f" {word}"
-    return joined
+def expert_scores(name: str, expert: Expert, reading: Reading, families: Families) -> Floats:
+    """One expert's scores [B, M] as log-odds."""
+    scores = expert.scores(reading)
+    return family_log_odds(scores, families) if families and name in NETWORKS else scores
+
+
+def chunks(count: int, tags: int) -> Iterator[slice]:
+    """Rows at once, so that an answer takes bounded memory however many tags there are."""
+    size = max(8, min(1_024, 8_000_000 // max(1, tags)))
+    return (slice(start, start + size) for start in range(0, count, size))

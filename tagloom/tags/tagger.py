@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,17 @@ import numpy.typing as npt
 
 from tagloom.artifact import check_artifact, new_artifact
 from tagloom.config import TaggerSettings, settings_from
-from tagloom.data.split import hold_out, take
 from tagloom.data.tables import Products
-from tagloom.data.words.text import WordSplitter
 from tagloom.errors import DataError, NotFittedError, UserError
-from tagloom.measure.tagging import TagMetrics, best_threshold, tag_metrics
-from tagloom.tags.calibrate import Calibration
-from tagloom.tags.features import Features
-from tagloom.tags.fitted import Fitted, TagScore, Word
-from tagloom.tags.models import MODELS, Progress, TrainingData
+from tagloom.measure.evaluation import Evaluation, Expert, Training, evaluate_tags, judged
+from tagloom.measure.tagging import TagMetrics
+from tagloom.tags.because import Word
+from tagloom.tags.decide import allowed_tags
+from tagloom.tags.experts.name import spellings_of
+from tagloom.tags.fit import fit_tagger, tagged
+from tagloom.tags.fitted import Asked, Fitted, TagScore, chunks
+from tagloom.tags.newcomers import Newcomer
+from tagloom.tags.storage import load_fitted, save_fitted
 
 if TYPE_CHECKING:
     from tagloom.data.vocabulary.vocab import Vocabulary
@@ -29,10 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["JOB", "TagScore", "Tagger", "Word"]
 
 JOB = "tags"
-_BATCH = 1_024
-_VALID_SHARE = 0.1
-# More than this makes stopping, calibration and threshold no better, and every pair of product and tag takes room.
-_MOST_VALID = 20_000
+Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
 
 
 class Tagger:
@@ -62,46 +63,39 @@ class Tagger:
         custom_words: Sequence[str] = (),
         word_vectors: WordVectors | None = None,
         log_folder: Path | None = None,
-        progress: Progress | None = None,
+        checkpoint: Path | None = None,
+        progress: Callable[[str, int, dict[str, float]], object] | None = None,
     ) -> Tagger:
         """Learn from tagged products; starts anew each time. A fit that fails leaves the Tagger as it was.
 
         Args:
             train: products with clean tags.
-            valid: products for stopping, calibration and the threshold; None takes a tenth of `train` away. Tags that
-                are not in `train` are no part of it, and of more than 20,000 products so many are drawn.
-            vocabulary: gives the tags' stable ids; without it ids are the tags' positions.
+            valid: products for stopping, blend, calibration and thresholds; None takes a tenth of `train` away. Tags
+                that are not in `train` are no part of it, and of more than 20,000 products so many are drawn.
+            vocabulary: gives the tags' stable ids, aliases and parents; without it ids are the tags' positions.
             custom_words: words and brands that are never split.
-            word_vectors: to start the bag encoder from.
-            log_folder: where TensorBoard curves go.
-            progress: told pass number and figures after each pass; passes that only try a step size have number 0.
+            word_vectors: to start the networks from.
+            log_folder: where TensorBoard curves go, a folder for each expert.
+            checkpoint: a folder from which training that was broken off goes on, to the same result.
+            progress: told the expert, pass number and figures after each pass; passes that only try a step size have
+                number 0.
 
         Raises:
             SettingsError: a setting is unknown or out of range, or the step size so large that nothing was learned.
             DataError: no product has a tag, or too few products.
             VocabularyError: a tag is not in the vocabulary.
         """
-        settings = self._checked()
-        train, valid = _tagged_parts(train, valid, settings.seed)
-        tags = sorted(set(train.frame["tags"].explode().drop_nulls()))
-        ids = tuple(range(len(tags)))
-        if vocabulary is not None:
-            tags = sorted(tags, key=lambda name: vocabulary.tag(name).id)
-            ids = tuple(vocabulary.tag(name).id for name in tags)
-        features = Features.fit(train.texts, settings, WordSplitter(tuple(custom_words)))
-        data = TrainingData(
-            features,
-            (features.rows(train.texts), _truth(train, tags)),
-            (features.rows(valid.texts), _truth(valid, tags)),
-            word_vectors,
-            log_folder,
-            progress,
+        self._fitted = fit_tagger(
+            train,
+            valid,
+            self._checked(),
+            vocabulary=vocabulary,
+            custom_words=custom_words,
+            word_vectors=word_vectors,
+            log_folder=log_folder,
+            checkpoint=checkpoint,
+            progress=progress,
         )
-        model, trained = MODELS[settings.encoder].fit(data, settings)
-        scores, truth = model.scores(data.valid[0]), data.valid[1].toarray()
-        calibration = Calibration.fit(scores, truth, settings.seed)
-        threshold = best_threshold(calibration.confidences(scores), truth)
-        self._fitted = Fitted(features, model, tuple(tags), ids, ids, calibration, threshold, trained)
         return self
 
     @property
@@ -115,9 +109,20 @@ class Tagger:
         return self._ready.threshold
 
     @property
-    def trained(self) -> Trained | None:
-        """How training went, right after `fit`; None after `load` and for models that need no passes."""
-        return self._ready.trained
+    def trained(self) -> dict[str, Trained]:
+        """How training of each expert went, right after `fit`; empty after `load` and for experts that need no passes."""
+        return dict(self._ready.trained)
+
+    @property
+    def contributions(self) -> tuple[dict[str, Any], ...]:
+        """What each expert of the blend adds: its `weight`, and nDCG@10 on valid `alone` and of the blend `without` it."""
+        return self._ready.contributions
+
+    @property
+    def families(self) -> tuple[tuple[str, ...], ...]:
+        """The tags of which a product has one at most, as the training data showed."""
+        fitted = self._ready
+        return tuple(tuple(fitted.tags[tag] for tag in family) for family in fitted.decision.families)
 
     def suggest(
         self,
@@ -125,6 +130,10 @@ class Tagger:
         top: int = 5,
         *,
         threshold: float | None = None,
+        precision: float | None = None,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        without: str = "",
         because: bool = True,
     ) -> list[list[TagScore]]:
         """The tags of each text, the surest first; an empty list where none is sure enough.
@@ -133,7 +142,12 @@ class Tagger:
             texts: one text, several, or products.
             top: most tags for a text, from 1.
             threshold: least confidence; None takes the Tagger's own, 0 gives `top` tags to every text in which it
-                knows a word.
+                knows a word, several of an exclusive family among them.
+            precision: instead of a threshold, the share of given tags that shall be right, 0.5 to 0.99; each tag then
+                has a threshold of its own. None takes `tagger.precision`.
+            include: give these tags alone; a name, or `attribute=*` for all of its values. None: `tagger.include`.
+            exclude: never give these.
+            without: the name of an expert that is left out.
             because: also find the words that carried each tag.
 
         Returns:
@@ -141,25 +155,80 @@ class Tagger:
 
         Raises:
             NotFittedError: before `fit` or `load`.
-            UserError: a text is no string, `top` is below 1, or `threshold` is outside 0 to 1.
+            UserError: a text is no string, `top` is below 1, `threshold` or `precision` out of range or both given, a
+                rule that fits no tag, or no such expert.
         """
         fitted = self._ready
         given = _as_texts(texts)
         if top < 1:
             raise UserError(f"top: expected a whole number from 1, came {top}")
-        least = fitted.threshold if threshold is None else threshold
-        if not 0 <= least <= 1:
+        if threshold is not None and precision is not None:
+            raise UserError("threshold and precision: give one of the two")
+        if threshold is not None and not 0 <= threshold <= 1:
             raise UserError(f"threshold: expected a confidence from 0 to 1, came {threshold}")
+        least = self._least(precision) if threshold is None else threshold
+        if without:
+            fitted.blend.leaving_out(without)
+        asked = Asked(top, least, self._allowed(include, exclude), threshold != 0, because, without)
         answers: list[list[TagScore]] = []
-        for start in range(0, len(given), _BATCH):
-            answers += fitted.answers(fitted.features.rows(given[start : start + _BATCH]), top, least, because)
+        for rows in chunks(len(given), len(fitted.tags)):
+            answers += fitted.answers(fitted.features.read(given[rows]), asked)
         return answers
 
-    def confidences(self, texts: Sequence[str]) -> Iterator[npt.NDArray[np.floating[Any]]]:
+    def confidences(self, texts: Sequence[str], *, without: str = "") -> Iterator[Floats]:
         """Confidence of every tag, batch by batch: arrays [B, L] over all texts, in order."""
         fitted = self._ready
-        for start in range(0, len(texts), _BATCH):
-            yield fitted.confidences(fitted.features.rows(texts[start : start + _BATCH]))
+        for rows in chunks(len(texts), len(fitted.tags)):
+            yield fitted.confidences(fitted.features.read(texts[rows]), without)
+
+    def given(self, confidences: Floats, precision: float | None = None) -> Bools:
+        """Which tags are given for confidences [B, L]: thresholds, one of each exclusive family, the settings' rules.
+
+        Args:
+            confidences: as `confidences` gives them.
+            precision: as for `suggest`.
+        """
+        return self._ready.decision.given(confidences, self._least(precision), self._allowed((), ()))
+
+    def with_tag(
+        self, name: str, aliases: Sequence[str] = (), examples: Sequence[str] = (), *, tag_id: int | None = None
+    ) -> Tagger:
+        """A Tagger that also gives a tag it was not trained on, from a few example texts, or from its name alone.
+
+        Nothing is trained: the new tag is compared with what the Tagger knows. A tag with many examples is better
+        trained.
+
+        Args:
+            name: of the tag.
+            aliases: other ways it is written.
+            examples: texts that have it; five say much more than none.
+            tag_id: the vocabulary's id; None: one above the largest.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            UserError: the tag is known already, or neither name nor examples have a word that the Tagger knows.
+        """
+        fitted = self._ready
+        if name in fitted.tags:
+            raise UserError(
+                f"with_tag: the Tagger gives {name!r} already; train again to learn from new examples of it"
+            )
+        spellings = spellings_of(name, aliases)
+        reading = fitted.features.read(_as_texts(examples) if examples else [" ".join(spellings)])
+        if not examples and not spellings:
+            raise UserError("with_tag: expected a name with letters in it, or examples")
+        known = fitted.trained_confidences(reading)
+        newcomer = Newcomer.of(name, spellings, reading, known, shown=bool(examples))
+        number = max([*fitted.ids, *fitted.fitted_ids]) + 1 if tag_id is None else tag_id
+        other = Tagger(**self.settings)
+        other._fitted = replace(
+            fitted,
+            names=(*fitted.names, name),
+            ids=(*fitted.ids, number),
+            fitted_ids=(*fitted.fitted_ids, number),
+            newcomers=(*fitted.newcomers, newcomer),
+        )
+        return other
 
     def evaluate(self, products: Products) -> TagMetrics:
         """Measure on tagged products that were not trained on; tags the Tagger does not know count as missed.
@@ -170,21 +239,21 @@ class Tagger:
             NotFittedError: before `fit` or `load`.
             DataError: no product has a tag.
         """
+        return self.evaluation(products).figures
+
+    def evaluation(self, products: Products) -> Evaluation:
+        """The figures of `evaluate` with all that explains them: worst tags and products, calibration, experts."""
         fitted = self._ready
-        products = _tagged(products)
+        products = tagged(products)
         if not len(products):
             raise DataError("no tagged products to measure on; give some with tags")
-        unknown = sorted(set(products.frame["tags"].explode().drop_nulls()) - set(fitted.tags))
-        truth = _truth(products, [*fitted.tags, *unknown])
-        texts = products.texts.to_list()
-
-        def batches() -> Iterator[tuple[Any, Any]]:
-            for number, known in enumerate(self.confidences(texts)):
-                nothing = np.full((len(known), len(unknown)), -np.inf)
-                start = number * _BATCH
-                yield np.hstack([known, nothing]), truth[start : start + len(known)].toarray()
-
-        return tag_metrics(batches(), fitted.threshold)
+        answers = ((sure, self.given(sure)) for sure in self.confidences(products.texts.to_list()))
+        names, batches = judged(products, fitted.tags, answers)
+        counts = np.append(fitted.tag_counts, np.zeros(len(names) - len(fitted.tags))).astype(np.int64)
+        experts = tuple(
+            Expert(row["expert"], row["weight"], row["alone"], row["without"]) for row in fitted.contributions
+        )
+        return evaluate_tags(products, names, batches, Training(counts, fitted.trained_on, {}, experts))
 
     def named_by(self, vocabulary: Vocabulary) -> Tagger:
         """The same Tagger with the vocabulary's names of today, for one that was fitted with an older state of it.
@@ -215,7 +284,7 @@ class Tagger:
         """
         fitted = self._ready
         with new_artifact(Path(path), JOB, self._checked().model_dump(), data or {}, metrics or {}) as folder:
-            fitted.save(folder)
+            save_fitted(fitted, folder)
 
     @classmethod
     def load(cls, path: str | Path) -> Tagger:
@@ -227,7 +296,8 @@ class Tagger:
         folder = Path(path)
         manifest = check_artifact(folder, JOB)
         tagger = cls(**manifest.settings)
-        tagger._fitted = Fitted.load(folder, tagger._checked().encoder)
+        tagger._checked()
+        tagger._fitted = load_fitted(folder)
         return tagger
 
     @property
@@ -239,6 +309,14 @@ class Tagger:
     def _checked(self) -> TaggerSettings:
         return settings_from({"tagger": self.settings}, "Tagger").tagger
 
+    def _least(self, precision: float | None) -> Floats | float:
+        promise = self._checked().precision or None if precision is None else precision
+        return self._ready.decision.thresholds(promise)
+
+    def _allowed(self, include: Sequence[str], exclude: Sequence[str]) -> Bools | None:
+        settings = self._checked()
+        return allowed_tags(self._ready.tags, include or settings.include, [*exclude, *settings.exclude])
+
 
 def _as_texts(texts: str | Sequence[str] | Products) -> list[str]:
     if isinstance(texts, str):
@@ -248,38 +326,3 @@ def _as_texts(texts: str | Sequence[str] | Products) -> list[str]:
         if not isinstance(text, str):
             raise UserError(f"texts, entry {ix}: expected a string, came {text!r} ({type(text).__name__})")
     return given
-
-
-def _tagged_parts(train: Products, valid: Products | None, seed: int) -> tuple[Products, Products]:
-    """Train and valid without the untagged: no tag on a product says that nobody tagged it yet, not that none fits."""
-    train = _tagged(train)
-    if not len(train):
-        raise DataError("no products with tags to learn from; import products with tags, or lower tags.min_support")
-    if valid is None:
-        rest, held_out = hold_out(train, _VALID_SHARE, seed)
-        train, valid = take(train, rest), take(train, held_out)
-    valid = _tagged(valid)
-    if not len(valid):
-        raise DataError("no tagged products are left for valid; import more, or raise split.valid")
-    if len(valid) > _MOST_VALID:
-        drawn = np.random.default_rng(seed).choice(len(valid), _MOST_VALID, replace=False)
-        valid = take(valid, np.sort(drawn))
-    return train, valid
-
-
-def _tagged(products: Products) -> Products:
-    return Products(products.frame.filter(products.frame["tags"].list.len() > 0))
-
-
-def _truth(products: Products, tags: Sequence[str]) -> Any:
-    """CSR matrix [P, L] of the products' tags; tags that are not in the list are left out."""
-    import polars as pl
-    from scipy.sparse import csr_matrix
-
-    columns = pl.DataFrame(
-        {"tags": list(tags), "column": range(len(tags))}, schema={"tags": pl.String, "column": pl.Int64}
-    )
-    pairs = products.frame.select("tags").with_row_index("row").explode("tags").join(columns, on="tags")
-    pairs = pairs.unique(["row", "column"])
-    ones = np.ones(pairs.height, np.float32)
-    return csr_matrix((ones, (pairs["row"], pairs["column"])), shape=(len(products), len(tags)))
