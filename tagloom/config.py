@@ -88,18 +88,29 @@ class SplitSettings(Section):
     seed: int = Field(0, ge=0, description="Seed of the division.")
 
 
-Encoder = Literal["blend", "linear", "tree", "nearest", "name", "bag", "lstm", "transformer", "pretrained", "popular"]
-ExpertName = Literal["linear", "tree", "nearest", "name", "bag", "lstm", "transformer", "pretrained", "popular"]
+ExpertName = Literal[
+    "linear",
+    "tree",
+    "nearest",
+    "neighbours",
+    "name",
+    "bag",
+    "cnn",
+    "lstm",
+    "transformer",
+    "pretrained",
+    "popular",
+]
 
 
 class TaggerSettings(Section):
     """The Tagger's model and training."""
 
-    encoder: Encoder = Field(
+    encoder: Literal["blend", ExpertName] = Field(
         "blend", description="blend: the experts below, joined; or one alone; see models.md. popular: the baseline."
     )
     experts: tuple[ExpertName, ...] = Field(
-        ("tree", "bag", "transformer", "name"), min_length=1, description="What the blend is made of."
+        ("bag", "cnn", "neighbours", "name"), min_length=1, description="What the blend is made of."
     )
     size: Literal["tiny", "small", "base", "large"] = Field(
         "tiny", description="Size of lstm and transformer: about 1, 6, 40 and 300 million parameters."
@@ -143,6 +154,12 @@ class TaggerSettings(Section):
     )
     numbers: Literal["32", "bf16", "auto"] = Field(
         "32", description="Bits of the networks' numbers in training; auto: the faster, measured (may differ by run)."
+    )
+    threads: int = Field(
+        1,
+        ge=0,
+        le=1_024,
+        description="CPU threads in training; on busy cores more than 1 is slower; 0: by network size.",
     )
     devices: int = Field(1, ge=1, le=1_024, description="GPUs, or processes on a machine without any.")
     precision: float = Field(
@@ -252,6 +269,9 @@ def _inline(values: dict[str, Any]) -> Any:
 
 
 def _allowed(schema: dict[str, Any]) -> str:
+    if schema.get("type") == "array":
+        choices = schema["items"].get("enum")
+        return "list of " + (", ".join(f"`{choice}`" for choice in choices) if choices else "text")
     if "enum" in schema:
         return ", ".join(f"`{choice}`" if choice else "empty" for choice in schema["enum"])
     low = schema.get("minimum", schema.get("exclusiveMinimum"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagloom.config import Settings, SplitSettings, load_settings, settings_toml
+from tagloom import models
+from tagloom.config import Settings, load_settings, settings_from, settings_toml
 from tagloom.errors import ShopError
 from tagloom.files import disk_errors, folder_aside, write_text
 from tagloom.versions import Version, Versions
@@ -17,7 +18,6 @@ from tagloom.versions import Version, Versions
 if TYPE_CHECKING:
     from tagloom.data.intake.columns import Kind
     from tagloom.data.intake.imports import FileReport
-    from tagloom.data.split import Split
     from tagloom.data.tables import Events, Products
     from tagloom.data.tablestore import TableStore
     from tagloom.data.vocabulary.lists import UserLists
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tagloom.data.vocabulary.vocab import Vocabulary
     from tagloom.data.words.lexicon import Lexicon
     from tagloom.measure.crossval import CrossValidation
+    from tagloom.measure.evaluation import Evaluation
     from tagloom.measure.tagging import TagMetrics
-    from tagloom.tags.models import Progress
     from tagloom.tags.tagger import Tagger
 
 SETTINGS = "tagloom.toml"
@@ -185,12 +185,15 @@ class Shop:
 
     # Models
 
-    def train(self, job: str, *, progress: Progress | None = None, **settings: Any) -> Version:
+    def train(self, job: str, *, progress: models.Progress | None = None, **settings: Any) -> Version:
         """Train a new model version and let it answer from now on.
+
+        A training of `tags` that was broken off goes on where it was, to the same result, unless data or settings have
+        changed since.
 
         Args:
             job: `tags`, or `words` for word vectors.
-            progress: told the pass and its figures after each pass.
+            progress: told the expert, its pass (0 while a step size is tried) and its figures after each pass.
             settings: keys of `[tagger]` that differ from tagloom.toml this time.
 
         Raises:
@@ -200,48 +203,56 @@ class Shop:
             return self._train_words()
         if job != "tags":
             raise ShopError(f"unknown job {job!r}; there are {', '.join(JOBS)}")
-        from tagloom.data.split import take
-        from tagloom.tags.tagger import Tagger
+        asked = settings_from({"tagger": {**self.settings.tagger.model_dump(), **settings}}, "settings").tagger
+        catalogue = self._catalogue
+        vectors = self.lexicon().vectors if asked.word_vectors else None
+        return models.train_tagger(self._versions("tags"), catalogue, self.settings.split, asked, vectors, progress)
 
-        products = self.products
-        parts = self._split(products, self.settings.split)
-        versions = Versions(self.folder / "models", "tags")
-        path = versions.next_path()
-        chosen = {**self.settings.tagger.model_dump(), **settings}
-        uses_vectors = chosen["encoder"] == "bag" and chosen["word_vectors"]
-        tagger = Tagger(**chosen).fit(
-            take(products, parts.train),
-            take(products, parts.valid),
-            vocabulary=self.vocabulary,
-            custom_words=self.lists.words,
-            word_vectors=self.lexicon().vectors if uses_vectors else None,
-            log_folder=self.folder / "logs" / "tags" / path.name,
-            progress=progress,
-        )
-        figures = tagger.evaluate(take(products, parts.test))
-        data = {
-            "products": self.raw_products.fingerprint(),
-            "with_clean_tags": products.fingerprint(),
-            "rows": {"train": len(parts.train), "valid": len(parts.valid), "test": len(parts.test)},
-            "split": self.settings.split.model_dump(),
-        }
-        tagger.save(path, data=data, metrics=figures.values)
-        return versions.promote(path.name)
+    def unfinished(self) -> dict[str, int]:
+        """Of a training of `tags` that was broken off, the passes that each expert has made; empty without one."""
+        return models.unfinished(self._versions("tags"))
 
-    def evaluate(self, version: str | None = None) -> tuple[Version, tuple[str, ...], TagMetrics]:
+    def evaluation(self, version: str | None = None) -> tuple[Version, Evaluation]:
         """Measure a Tagger on the products that its training held out, with the tags they have today.
 
         Returns:
-            The version, its tags in the order of the figures per tag, and the figures.
+            The version, and its figures with all that explains them: curves, worst tags and products, calibration.
         """
-        from tagloom.data.split import take
-        from tagloom.tags.tagger import Tagger
+        chosen = self._versions("tags").get(version)
+        return chosen, models.evaluation_of(chosen, self._catalogue)
 
-        chosen = Versions(self.folder / "models", "tags").get(version)
-        products = self.products
-        parts = self._split(products, SplitSettings(**chosen.manifest.data["split"]))
-        tagger = Tagger.load(chosen.path).named_by(self.vocabulary)
-        return chosen, tagger.tags, tagger.evaluate(take(products, parts.test))
+    def evaluate(self, version: str | None = None) -> tuple[Version, tuple[str, ...], TagMetrics]:
+        """Of `evaluation` the version, the tags in the order of the figures per tag, and the figures."""
+        chosen, found = self.evaluation(version)
+        return chosen, found.tags, found.figures
+
+    def add_tag(
+        self, name: str, aliases: Sequence[str] = (), examples: Sequence[str] = (), texts: Sequence[str] = ()
+    ) -> Version:
+        """Put a new tag into the vocabulary and let the Tagger give it, as a new version without training.
+
+        Its figures are measured anew. The catalogue stays as it is: the next training learns the tag from the products
+        that have it by then.
+
+        Args:
+            name: of the tag.
+            aliases: other ways it is written.
+            examples: ids of products that have it; five say much more than none.
+            texts: other texts that have it.
+
+        Raises:
+            VocabularyError: an alias belongs to another tag.
+            UserError: the Tagger gives the tag already, a product is unknown, or there is no word to go by.
+        """
+        base, catalogue = self._versions("tags").get(), self._catalogue
+        vocabulary = catalogue.vocabulary.add([name])
+        for alias in aliases:
+            vocabulary = vocabulary.add_alias(name, alias)
+        catalogue = replace(catalogue, vocabulary=vocabulary)
+        taught = models.teach(base, catalogue, vocabulary.tag(name), examples, texts)
+        # Before the version: an id that a model gives must never be given to another tag.
+        self.save_vocabulary(vocabulary)
+        return models.save_taught(self._versions("tags"), base, catalogue, taught)
 
     def cross_validate(self, folds: int, progress: Callable[..., object] = bool) -> CrossValidation:
         """Train and measure `folds` Taggers, each on what the others were not measured on."""
@@ -256,45 +267,32 @@ class Shop:
 
     def promote(self, job: str, name: str) -> Version:
         """Let an older or newer version of a job's model answer from now on."""
-        return Versions(self.folder / "models", job).promote(name)
+        return self._versions(job).promote(name)
 
     def tagger(self, version: str | None = None) -> Tagger:
         """The Tagger that answers now (or a named version), speaking the vocabulary's names of today."""
-        from tagloom.tags.tagger import Tagger
-
-        return Tagger.load(Versions(self.folder / "models", "tags").get(version).path).named_by(self.vocabulary)
+        return models.load_tagger(self._versions("tags").get(version), self.vocabulary)
 
     def lexicon(self) -> Lexicon:
         """The shop's word vectors and sub-words; trained when there are none, or the catalogue has changed since."""
-        from tagloom.artifact import check_artifact
-        from tagloom.data.words.lexicon import Lexicon
-
-        versions = Versions(self.folder / "models", "words")
+        versions = self._versions("words")
         if not versions.current() or versions.get().manifest.data["products"] != self.raw_products.fingerprint():
             self._train_words()
-        path = versions.get().path
-        check_artifact(path, "words")
-        return Lexicon.load(path)
+        return models.load_words(versions)
 
     def versions(self) -> list[Version]:
         """All model versions of all jobs, oldest first."""
-        return [version for job in JOBS for version in Versions(self.folder / "models", job).all()]
+        return [version for job in JOBS for version in self._versions(job).all()]
 
-    def _split(self, products: Products, settings: SplitSettings) -> Split:
-        from tagloom.data.split import split_products
+    def _versions(self, job: str) -> Versions:
+        return Versions(self.folder / "models", job)
 
-        return split_products(products, settings, self.events if settings.by == "time" else None)
+    @property
+    def _catalogue(self) -> models.Catalogue:
+        products = self.products
+        return models.Catalogue(
+            products, lambda: self.events, self.vocabulary, self.lists.words, self.raw_products.fingerprint()
+        )
 
     def _train_words(self) -> Version:
-        from tagloom.artifact import new_artifact
-        from tagloom.data.words.lexicon import Lexicon
-
-        settings, products = self.settings.text, self.raw_products
-        lexicon = Lexicon.train(products.texts.to_list(), settings, self.lists.words)
-        versions = Versions(self.folder / "models", "words")
-        path = versions.next_path()
-        data = {"products": products.fingerprint(), "rows": len(products)}
-        figures = {"words": len(lexicon.vectors), "subwords": len(lexicon.subwords)}
-        with new_artifact(path, "words", settings.model_dump(), data, figures) as folder:
-            lexicon.save(folder)
-        return versions.promote(path.name)
+        return models.train_words(self._versions("words"), self.raw_products, self.settings.text, self.lists.words)

@@ -85,15 +85,22 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture(scope="session")
 def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shop of 400 sample products with a trained Tagger, its files beside it; for reading only, see `shop`."""
+    """A shop of 400 sample products with a small, quick blend, its files beside it; for reading only, see `shop`."""
     from tagloom import Shop, write_sample
 
     folder = tmp_path_factory.mktemp("trained")
     files = write_sample(folder / "files", products=400, users=60)
     path = Shop.create(folder / "shop").folder / "tagloom.toml"
     quick = path.read_text(encoding="utf-8")
-    for key, less in {"learning_rate": "8.0", "epochs": "2", "vector_epochs": "2", "max_features": "5000"}.items():
-        quick = re.sub(rf"^{key} = .*$", f"{key} = {less}", quick, flags=re.MULTILINE)
+    less = {
+        "experts": '["linear", "name"]',
+        "learning_rate": "8.0",
+        "epochs": "2",
+        "vector_epochs": "2",
+        "max_features": "5000",
+    }
+    for key, value in less.items():
+        quick = re.sub(rf"^{key} = .*$", f"{key} = {value}", quick, flags=re.MULTILINE)
     path.write_text(quick, encoding="utf-8")
     made = Shop.open(path.parent)
     made.load(products=[files.products], events=[files.events])

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from typing import Any
 
 import typer
@@ -52,7 +53,9 @@ def main(arguments: list[str] | None = None) -> None:
             # A terminal that cannot show a letter shows its number; that is better than to stop.
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(arguments, prog_name="tagloom", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            code = app(arguments, prog_name="tagloom", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(_said(_STOPPED, INTERRUPTED) if code == INTERRUPTED else code or 0)
     except (KeyboardInterrupt, typer.Abort):
@@ -79,6 +82,11 @@ def main(arguments: list[str] | None = None) -> None:
             sys.exit(_said("error: the disk is full; nothing was changed; free some space and run it again", 1))
         told = "This is a fault of tagloom. TAGLOOM_DEBUG=1 shows where it happened."
         sys.exit(_said(f"error: {type(error).__name__}: {error}\n{told}", 1))
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning without the line of code that it came from."""
+    sys.stderr.write(f"warning: {message}\n")
 
 
 def _said(text: str, code: int) -> int:

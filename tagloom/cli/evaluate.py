@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagloom.cli.show import AsJson, ShopFolder, as_json, progress, say, table
-from tagloom.errors import DataError, ShopError
+from tagloom.errors import ShopError
 
 if TYPE_CHECKING:
     from tagloom.measure.evaluation import Evaluation
     from tagloom.shop import Shop
-    from tagloom.versions import Version
 
 OfVersion = Annotated[str, typer.Option("--version", help="A model version; the current one when left out.")]
 
@@ -49,7 +48,7 @@ def evaluate(
         _evaluate_folds(opened, folds, json)
         return
     with progress("Measuring", json):
-        chosen, evaluation = _evaluation(opened, version or None)
+        chosen, evaluation = opened.evaluation(version or None)
     target = opened.folder / "evaluation-tags.html"
     told = {"version": chosen.name, "data": chosen.manifest.data, **evaluation.as_dict()}
     write_html(evaluation, target, f"How good are the tags of version {chosen.name}?")
@@ -61,28 +60,6 @@ def evaluate(
         return
     _show(evaluation, f"Version {chosen.name} on {evaluation.figures.products:,} held-out products", top)
     say(f"Curves, calibration, worst products and what to do about them: {target}")
-
-
-def _evaluation(shop: Shop, version: str | None) -> tuple[Version, Evaluation]:
-    """Measure a Tagger on the products that its training held out, with the tags they have today."""
-    from tagloom.config import SplitSettings
-    from tagloom.data.split import split_products, take
-    from tagloom.data.tables import Products
-    from tagloom.measure.evaluation import Training, evaluate_tags, judged, read_training
-    from tagloom.versions import Versions
-
-    chosen = Versions(shop.folder / "models", "tags").get(version)
-    split = SplitSettings(**chosen.manifest.data["split"])
-    products = shop.products
-    parts = split_products(products, split, shop.events if split.by == "time" else None)
-    held_out = take(products, parts.test)
-    tagged = Products(held_out.frame.filter(held_out.frame["tags"].list.len() > 0))
-    if not len(tagged):
-        raise DataError("no tagged products to measure on; give some with tags")
-    tagger = shop.tagger(chosen.name)
-    answers = ((sure, sure >= tagger.threshold) for sure in tagger.confidences(tagged.texts.to_list()))
-    names, batches = judged(tagged, tagger.tags, answers)
-    return chosen, evaluate_tags(tagged, names, batches, Training(curves=read_training(chosen.path)))
 
 
 def _show(evaluation: Evaluation, title: str, top: int) -> None:

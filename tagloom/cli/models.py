@@ -17,18 +17,24 @@ from tagloom.errors import DataError, ShopError
 if TYPE_CHECKING:
     from tagloom.artifact import Manifest
     from tagloom.config import ReadSettings
+    from tagloom.shop import Shop
     from tagloom.tags.tagger import Tagger, TagScore
     from tagloom.versions import Version
 
 Job = Annotated[str, typer.Argument(help="What to train: tags, or words (word vectors).")]
 
-_TAG = "Examples: tagloom tag my-shop new.jsonl --out tagged.jsonl; tagloom tag my-shop --text '红色连衣裙'"
+_TRAIN = "Examples: tagloom train my-shop tags; tagloom train my-shop tags --encoder transformer --size small"
+_TAG = (
+    "Examples: tagloom tag my-shop new.jsonl --out tagged.jsonl; tagloom tag my-shop --text '红色连衣裙';"
+    " tagloom tag my-shop new.jsonl --precision 0.9 --include '颜色=*' --exclude 黑色"
+)
+_ENCODERS = "blend, linear, tree, nearest, name, bag, cnn, lstm, transformer, pretrained or popular"
 _TAGGED_AT_ONCE = 2_000
 
 
 def add_to(app: typer.Typer) -> None:
     """Put these commands on the command line."""
-    app.command("train", epilog="Example: tagloom train my-shop tags --encoder bag")(train)
+    app.command("train", epilog=_TRAIN)(train)
     app.command("evaluate", epilog=EXAMPLES)(evaluate)
     app.command("tag", epilog=_TAG)(tag)
     app.command("models", epilog="Example: tagloom models my-shop --promote 0001")(models)
@@ -37,26 +43,35 @@ def add_to(app: typer.Typer) -> None:
 def train(
     shop: ShopFolder,
     job: Job,
-    encoder: Annotated[str, typer.Option(help="linear, bag or popular; tagloom.toml's when left out.")] = "",
+    encoder: Annotated[str, typer.Option(help=f"{_ENCODERS}; tagloom.toml's when left out.")] = "",
+    size: Annotated[
+        str,
+        typer.Option(help="Of cnn, lstm and transformer: tiny, small, base or large; tagloom.toml's when left out."),
+    ] = "",
     epochs: Annotated[int | None, typer.Option(help="Most passes over the data; tagloom.toml's when left out.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; tagloom.toml's when left out.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Train a new model version; it answers from then on, the older ones stay."""
+    """Train a new model version; it answers from then on, the older ones stay.
+
+    A training that was broken off, by Ctrl-C or a crash, goes on where it was when the same command is given again.
+    """
     from tagloom.shop import Shop
 
     opened = Shop.open(shop)
-    told: dict[str, Any] = {"encoder": encoder or None, "epochs": epochs, "seed": seed}
+    told: dict[str, Any] = {"encoder": encoder or None, "size": size or None, "epochs": epochs, "seed": seed}
     settings = {key: value for key, value in told.items() if value is not None}
     if settings and job != "tags":
         raise ShopError(f"--{next(iter(settings))} is for tags; {job} has its settings in [text] of tagloom.toml")
+    if job == "tags" and not json:
+        _say_unfinished(opened)
     with progress("Training", json) as advance:
-
-        def passed(epoch: int, figures: dict[str, float]) -> None:
-            doing = f"pass {epoch}" if epoch else f"trying step size {figures['trial/learning_rate']:g}"
-            advance(1, f"{doing}, nDCG@10 on valid {figures['valid/ndcg']:.4f}")
-
-        version = opened.train(job, progress=passed, **settings)
+        try:
+            version = opened.train(job, progress=lambda *told: advance(1, _doing(*told)), **settings)
+        except KeyboardInterrupt:
+            if opened.unfinished():
+                sys.stderr.write("The same command, given again, goes on from the last complete pass.\n")
+            raise
     manifest = version.manifest
     if json:
         as_json({"job": job, "version": version.name, "metrics": manifest.metrics, "data": manifest.data})
@@ -65,7 +80,20 @@ def train(
         title = f"Version {version.name} of tags, on {manifest.data['rows']['test']:,} products it never saw"
         table(title, ("measure", "value"), list(manifest.metrics.items()))
     say(f"Trained {job} version {version.name} ({manifest.size_bytes / 1e6:.1f} MB), now current.")
-    say(f"Next: tagloom tag {shop} new.jsonl" if job == "tags" else f"Next: tagloom words {shop} WORD")
+    say(f"Next: tagloom evaluate {shop} tags" if job == "tags" else f"Next: tagloom words {shop} WORD")
+
+
+def _say_unfinished(shop: Shop) -> None:
+    made = [f"{expert}, pass {number}" for expert, number in shop.unfinished().items()]
+    if made:
+        say(f"A training was broken off ({'; '.join(made)}). It goes on from there, if data and settings are the same.")
+
+
+def _doing(expert: str, number: int, figures: dict[str, float]) -> str:
+    """What the progress bar says after a pass; passes that only try a step size have number 0."""
+    if number:
+        return f"{expert}, pass {number}, nDCG@10 on valid {figures['valid/ndcg']:.4f}"
+    return f"{expert}, trying step size {figures['trial/learning_rate']:g}"
 
 
 def tag(
@@ -77,6 +105,14 @@ def tag(
     threshold: Annotated[
         float | None, typer.Option(help="Least confidence, 0 to 1; the Tagger's own when left out.")
     ] = None,
+    precision: Annotated[
+        float | None, typer.Option(help="Instead: share of given tags that shall be right, 0.5 to 0.99.")
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(help="Give this tag alone, or attribute=* for all its values; repeatable.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Never give this tag, or attribute=*; repeatable.")] = None,
+    without: Annotated[str, typer.Option(help="Leave one expert of the blend out.", metavar="EXPERT")] = "",
     version: OfVersion = "",
     json: AsJson = False,
 ) -> None:
@@ -89,7 +125,10 @@ def tag(
     target = file_to_write(out, "--out") if out else None
     tagger = opened.tagger(version or None)
     products = [("", text)] if text else _lines() if file == "-" else _texts(opened.settings.read, file)
-    answers = _answers(tagger, products, top, threshold)
+    asked: dict[str, Any] = {"top": top, "threshold": threshold, "precision": precision, "without": without}
+    asked |= {"include": include or (), "exclude": exclude or ()}
+    tagger.suggest("", **asked)  # what cannot be asked is told before any work is done
+    answers = _answers(tagger, products, asked)
     if target:
         from tagloom.files import write_lines
 
@@ -127,12 +166,12 @@ def _texts(settings: ReadSettings, file: str) -> Iterator[tuple[str, str]]:
         yield from products
 
 
-def _answers(tagger: Tagger, products: Iterable[tuple[str, str]], top: int, threshold: float | None) -> Iterator[str]:
+def _answers(tagger: Tagger, products: Iterable[tuple[str, str]], asked: dict[str, Any]) -> Iterator[str]:
     import json
 
     stream = iter(products)
     while chunk := list(itertools.islice(stream, _TAGGED_AT_ONCE)):
-        found = tagger.suggest([text for _, text in chunk], top, threshold=threshold)
+        found = tagger.suggest([text for _, text in chunk], **asked)
         for (name, text), tags in zip(chunk, found, strict=True):
             answer = {"product_id": name, "text": text, "tags": [_tag(score) for score in tags]}
             yield json.dumps(answer, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Commands on the vocabulary of tags: list, rename, merge, split, parent, history, undo."""
+"""Commands on the vocabulary of tags: list, add, rename, merge, split, parent, history, undo."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tagloom.cli.show import AsJson, ShopFolder, as_json, say, table
+from tagloom.cli.show import AsJson, ShopFolder, as_json, progress, say, table
 from tagloom.errors import VocabularyError
 
 if TYPE_CHECKING:
     from tagloom.data.vocabulary.folding import Record
     from tagloom.data.vocabulary.vocab import Vocabulary
 
+_ADD = "Example: tagloom tags add my-shop 露营 --alias 野营 --example p1 --example p7"
 _SPLIT = "Example: tagloom tags split my-shop 苹果 --part 苹果手机=手机,数码 --part 水果苹果=水果,生鲜"
 
 TagName = Annotated[str, typer.Argument(help="A tag's name or alias.", metavar="TAG")]
@@ -23,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     """Put `tagloom tags ...` on the command line."""
     tags = typer.Typer(help="The vocabulary of tags: ids never change, everything can be undone.")
     tags.command("list", epilog="Example: tagloom tags list my-shop --like 手机")(list_)
+    tags.command("add", epilog=_ADD)(add)
     tags.command("rename", epilog="Example: tagloom tags rename my-shop 笔电 笔记本电脑")(rename)
     tags.command("merge", epilog="Example: tagloom tags merge my-shop 手提电脑 笔记本电脑")(merge)
     tags.command("split", epilog=_SPLIT)(split)
@@ -51,6 +53,36 @@ def list_(
         for tag in found
     ]
     table(f"{len(found):,} tags", ("id", "name", "parent", "aliases"), rows, wide="aliases")
+
+
+def add(
+    shop: ShopFolder,
+    name: Annotated[str, typer.Argument(help="The new tag.")],
+    alias: Annotated[list[str] | None, typer.Option(help="Another way it is written; repeatable.")] = None,
+    example: Annotated[
+        list[str] | None,
+        typer.Option(help="Id of a product that has it, five or more are best; repeatable.", metavar="PRODUCT_ID"),
+    ] = None,
+    text: Annotated[list[str] | None, typer.Option(help="Another text that has it; repeatable.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Add a tag that the Tagger can give at once, from a few examples or its name alone; nothing is trained.
+
+    A new version of the Tagger is written, its figures measured anew. Products are left as they are: import those that
+    have the tag with it, and the next training learns it from them.
+    """
+    from tagloom.shop import Shop
+
+    opened = Shop.open(shop)
+    with progress("Measuring with the new tag", json):
+        version = opened.add_tag(name, alias or (), example or (), text or ())
+    added, metrics = version.manifest.data["added"], version.manifest.metrics
+    if json:
+        as_json({"version": version.name, **added, "metrics": metrics})
+        return
+    say(f"Added {added['tag']} ({added['id']}). Version {version.name} gives it, and is now current.")
+    say(f"Its nDCG@10, measured anew: {metrics['nDCG@10']:.4f}. Back: tagloom models {shop} --promote {added['to']}")
+    say("To train on it later, import products that have the tag.")
 
 
 def rename(

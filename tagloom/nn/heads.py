@@ -6,12 +6,15 @@ Shapes: B texts, T tokens, D width, L tags, K tags asked for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from tagloom.nn.padding import is_word
+
+_QUERIES = 4  # of each family
 
 
 class PooledHead(nn.Module):
@@ -22,7 +25,7 @@ class PooledHead(nn.Module):
         tags: L.
     """
 
-    def __init__(self, width: int, tags: int) -> None:
+    def __init__(self, width: int, tags: int, families: Sequence[Sequence[int]] = ()) -> None:  # noqa: ARG002 (as the other head)
         super().__init__()
         self.weight = nn.Parameter(torch.empty(tags, 2 * width))
         self.bias = nn.Parameter(torch.empty(tags))
@@ -57,39 +60,94 @@ def _largest(states: Tensor, word: Tensor) -> Tensor:
 
 
 class LabelwiseHead(nn.Module):
-    """Every tag looks for its own words: attention with one query for each tag. Nothing in it until `start`.
+    """Every tag looks for its own words: attention with a query for each tag. Nothing in it until `start`.
 
     Mullenbach et al. 2018, "Explainable Prediction of Medical Codes from Clinical Text", section 3.2:
     score = bias + sum over words of softmax(query . state) * (weight . state).
+    The tags of an exclusive family answer one question, such as which colour, and share their queries: four for the
+    family, each with weights of its own for every tag. That is as good and far cheaper than a query for each.
     Weight and state are multiplied before the sum over words, not after it, and the words stand before the tags: on a
     CPU five times as fast as the order of the paper with 3,000 tags, texts of 24 words and a width of 128.
-    Memory: B L T, four times in training.
+    Memory: B L T for the tags of no family, four times in training.
 
     Args:
         width: D.
         tags: L.
+        families: columns of the tags of each exclusive family; no tag in two.
     """
 
-    def __init__(self, width: int, tags: int) -> None:
+    def __init__(self, width: int, tags: int, families: Sequence[Sequence[int]] = ()) -> None:
         super().__init__()
-        self.queries = nn.Parameter(torch.empty(tags, width))
-        self.weight = nn.Parameter(torch.empty(tags, width))
+        members = [tag for family in families for tag in family]
+        taken = set(members)
+        free = [tag for tag in range(tags) if tag not in taken]
+        self.sizes = [len(family) for family in families]
+        # Where in the answers, families first, each tag's column stands, and the family of each, in that order.
+        place = torch.empty(tags, dtype=torch.int64, device="cpu")
+        place[torch.tensor([*members, *free], dtype=torch.int64, device="cpu")] = torch.arange(tags, device="cpu")
+        self.place = place
+        self.family_of = torch.arange(len(families), device="cpu").repeat_interleave(
+            torch.tensor(self.sizes, dtype=torch.int64, device="cpu")
+        )
+        self.queries = nn.Parameter(torch.empty(len(free), width))
+        self.weight = nn.Parameter(torch.empty(len(free), width))
+        # None without families: parameters that nothing is asked of would have no gradient.
+        self.family_queries = nn.Parameter(torch.empty(len(families) * _QUERIES, width)) if families else None
+        self.family_weight = nn.Parameter(torch.empty(len(members), _QUERIES * width)) if families else None
         self.bias = nn.Parameter(torch.empty(tags))
 
     def start(self, generator: torch.Generator, prior: Tensor) -> None:
         """Begin with the prior, log-odds [L], and nearly the same attention to all words."""
+        width = self.queries.shape[1]
         with torch.no_grad():
-            self.queries.normal_(0.0, 1.0 / self.queries.shape[1], generator=generator)
+            self.queries.normal_(0.0, 1.0 / width, generator=generator)
             self.weight.zero_()
+            if self.family_queries is not None and self.family_weight is not None:
+                # Queries of one family must not begin the same, or they stay so.
+                self.family_queries.normal_(0.0, width**-0.5, generator=generator)
+                self.family_weight.zero_()
             self.bias.copy_(prior)
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """States [B, T, D], lengths [B] -> scores [B, L]."""
-        return _attended(states, lengths, self.queries, self.weight).sum(1) + self.bias
+        free = _attended(states, lengths, self.queries, self.weight).sum(1)
+        if self.family_queries is None or self.family_weight is None:
+            return free + self.bias
+        states = _words_alone(states, lengths)
+        attention = _attention(states, lengths, self.family_queries)  # [B, T, F Q]
+        found = (attention.mT @ states).unflatten(1, (len(self.sizes), _QUERIES)).flatten(2)  # [B, F, Q D]
+        parts = [found[:, ix] @ weight.T for ix, weight in enumerate(self.family_weight.split(self.sizes))]
+        return torch.cat([*parts, free], 1)[:, self.place.to(states.device)] + self.bias
 
     def shares(self, states: Tensor, lengths: Tensor, tags: Tensor) -> Tensor:
         """States [B, T, D], lengths [B], tags [B, K] -> what each state adds to each score, [B, T, K]; 0 in padding."""
-        return _attended(states, lengths, self.queries[tags], self.weight[tags])
+        members = len(self.family_of)
+        place = self.place.to(tags.device)[tags]  # [B, K]
+        own = (place - members).clamp(min=0)
+        if self.family_queries is None or self.family_weight is None:
+            return _attended(states, lengths, self.queries[own], self.weight[own])
+        states = _words_alone(states, lengths)
+        family = self.family_of.to(place.device)[place.clamp(max=members - 1)]  # [B, K]
+        weight = self.family_weight[place.clamp(max=members - 1)].unflatten(2, (_QUERIES, -1))  # [B, K, Q, D]
+        attention = _attention(states, lengths, self.family_queries).unflatten(2, (-1, _QUERIES))  # [B, T, F, Q]
+        mine = attention.gather(2, family[:, None, :, None].expand(-1, states.shape[1], -1, _QUERIES))  # [B, T, K, Q]
+        of_families = (mine * torch.einsum("btd,bkqd->btkq", states, weight)).sum(3)
+        if not len(self.queries):
+            return of_families
+        shares = _attended(states, lengths, self.queries[own], self.weight[own])
+        return torch.where((place < members).unsqueeze(1), of_families, shares)
+
+
+def _words_alone(states: Tensor, lengths: Tensor) -> Tensor:
+    """States [B, T, D] with nothing in the padding: a weight of nothing times no number is no number."""
+    return states.masked_fill(~is_word(lengths, states.shape[1]).unsqueeze(2), 0.0)
+
+
+def _attention(states: Tensor, lengths: Tensor, queries: Tensor) -> Tensor:
+    """States [B, T, D], queries [Q, D] -> how much of each query's attention each word has, [B, T, Q]; padding none."""
+    padding = ~is_word(lengths, states.shape[1]).unsqueeze(2)  # [B, T, 1]
+    # Not minus infinity: a softmax over nothing is no number.
+    return (states @ queries.mT).masked_fill(padding, -1e4).softmax(1).masked_fill(padding, 0.0)
 
 
 def _attended(states: Tensor, lengths: Tensor, queries: Tensor, weight: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tagloom.nn.dropout import TextDropout
 from tagloom.nn.padding import back_to_front
 from tagloom.nn.sizes import Size
 
@@ -55,7 +56,7 @@ class _Layer(nn.Module):
         self.forwards = nn.LSTM(width, width, batch_first=True)
         self.backwards = nn.LSTM(width, width, batch_first=True)
         self.joined = nn.Linear(2 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = TextDropout(dropout)
 
     def start(self, generator: torch.Generator, layers: int) -> None:
         self.norm.reset_parameters()

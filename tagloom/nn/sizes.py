@@ -3,14 +3,15 @@
 Parameters in millions with 5,000 words and 100 tags, one query for each tag (`nn.heads.LabelwiseHead`); each further
 word adds `width`, each further tag two times `width` and one.
 
-| size | width | layers | heads | transformer | LSTM | meant for |
-|---|---|---|---|---|---|---|
-| `tiny` | 128 | 2 | 2 | 1.1 | 1.0 | a laptop; up to some ten thousand products |
-| `small` | 256 | 6 | 4 | 6.1 | 4.9 | a laptop with patience; some hundred thousand products |
-| `base` | 512 | 12 | 8 | 40.5 | 31.0 | one GPU |
-| `large` | 1,024 | 24 | 16 | 307.6 | 232.1 | several GPUs |
+| size | width | layers | heads | transformer | LSTM | CNN | meant for |
+|---|---|---|---|---|---|---|---|
+| `tiny` | 128 | 2 | 2 | 1.1 | 1.0 | 0.7 | a laptop; up to some ten thousand products |
+| `small` | 256 | 6 | 4 | 6.1 | 4.9 | 1.9 | a laptop with patience; some hundred thousand products |
+| `base` | 512 | 12 | 8 | 40.5 | 31.0 | 7.4 | one GPU |
+| `large` | 1,024 | 24 | 16 | 307.6 | 232.1 | 43.1 | several GPUs |
 
-The LSTM has half as many layers, each of two directions and half as large again as the transformer's.
+LSTM and CNN have half as many layers; each of the LSTM's has two directions and is half as large again as the
+transformer's.
 """
 
 from __future__ import annotations

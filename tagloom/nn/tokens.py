@@ -6,9 +6,13 @@ Loss: any of `nn.losses`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from tagloom.nn.cnn import CnnEncoder
+from tagloom.nn.dropout import TextDropout
 from tagloom.nn.heads import LabelwiseHead, PooledHead
 from tagloom.nn.lstm import LstmEncoder
 from tagloom.nn.sizes import SIZES
@@ -16,7 +20,8 @@ from tagloom.nn.transformer import TransformerEncoder
 
 PADDING, UNKNOWN = 0, 1
 
-ENCODERS: dict[str, type[LstmEncoder] | type[TransformerEncoder]] = {
+ENCODERS: dict[str, type[CnnEncoder] | type[LstmEncoder] | type[TransformerEncoder]] = {
+    "cnn": CnnEncoder,
     "lstm": LstmEncoder,
     "transformer": TransformerEncoder,
 }
@@ -35,17 +40,26 @@ class TokenEncoder(nn.Module):
         dropout: share of the numbers that is hidden in training, in the word vectors, every layer and the states.
         word_dropout: share of the words that training takes for unknown ones: what is learned of an unknown word is
             then what any word says, and no tag hangs on one word alone.
+        families: columns of the tags of each exclusive family; a labelwise head has one set of queries for each.
     """
 
     def __init__(
-        self, kind: str, size: str, head: str, words: int, tags: int, dropout: float = 0.0, word_dropout: float = 0.0
+        self,
+        kind: str,
+        size: str,
+        head: str,
+        words: int,
+        tags: int,
+        dropout: float = 0.0,
+        word_dropout: float = 0.0,
+        families: Sequence[Sequence[int]] = (),
     ) -> None:
         super().__init__()
         width = SIZES[size].width
         self.words = nn.Embedding(words, width, padding_idx=PADDING)
         self.encoder = ENCODERS[kind](SIZES[size], dropout)
-        self.head = HEADS[head](width, tags)
-        self.dropout = nn.Dropout(dropout)
+        self.head = HEADS[head](width, tags, families)
+        self.dropout = TextDropout(dropout)
         self.word_dropout = word_dropout
 
     def start(self, generator: torch.Generator, prior: Tensor, vectors: Tensor | None = None) -> None:
@@ -83,11 +97,12 @@ def token_encoder(
     dropout: float,
     word_dropout: float = 0.0,
     vectors: Tensor | None = None,
+    families: Sequence[Sequence[int]] = (),
 ) -> TokenEncoder:
     """A `TokenEncoder` on the CPU, its first weights drawn from `generator` alone.
 
     Args:
-        kind, size, head, words, dropout, word_dropout: as for `TokenEncoder`.
+        kind, size, head, words, dropout, word_dropout, families: as for `TokenEncoder`.
         prior: [L] log-odds of each tag when nothing is known of a text.
         generator: randomness for the first weights.
         vectors: [V, D] to start the word vectors from, or None.
@@ -97,7 +112,7 @@ def token_encoder(
     """
     # Made without numbers at first: torch's own would be drawn from the process's random numbers.
     with torch.device("meta"):
-        model = TokenEncoder(kind, size, head, words, len(prior), dropout, word_dropout)
+        model = TokenEncoder(kind, size, head, words, len(prior), dropout, word_dropout, families)
     model = model.to_empty(device="cpu")
     model.start(generator, prior, vectors)
     return model

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from tagloom.nn.dropout import TextDropout
 from tagloom.nn.padding import is_word
 from tagloom.nn.sizes import Size
 
@@ -64,7 +65,7 @@ class _Layer(nn.Module):
         self.value, self.gathered = nn.Linear(width, width), nn.Linear(width, width)
         self.norm_before_wide = nn.LayerNorm(width)
         self.wide, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = TextDropout(dropout)
 
     def start(self, generator: torch.Generator, layers: int) -> None:
         for norm in (self.norm_before_attention, self.norm_before_wide):

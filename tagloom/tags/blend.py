@@ -118,8 +118,9 @@ class Blend:
 
 def _candidates(scores: Sequence[Floats], seed: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Rows and columns of the pairs that are fitted on."""
-    chosen = np.zeros(scores[0].shape, bool)
-    most = min(_CANDIDATES, chosen.shape[1])
+    texts, tags = scores[0].shape
+    chosen: npt.NDArray[np.bool_] = np.zeros((texts, tags), bool)
+    most = min(_CANDIDATES, tags)
     for some in scores:
         best = np.argpartition(-some, most - 1, axis=1)[:, :most]
         np.put_along_axis(chosen, best, True, axis=1)

@@ -1,4 +1,4 @@
-"""Scores to confidences that mean a frequency, fitted on valid: one curve for all tags, and a shift for each that has data.
+"""Scores to confidences that mean a frequency, fitted on valid: a curve for all tags, and a shift for each with data.
 
 Shapes: B texts, P texts of valid, L tags, N pairs of text and tag, K knots.
 """
@@ -107,23 +107,26 @@ def _shared_curve(scores: Floats, right: Floats, counts: Floats) -> tuple[Floats
 
     rising = IsotonicRegression().fit_transform(scores, right, sample_weight=counts)
     order = np.argsort(scores, kind="stable")
-    # One knot for each step, at its middle; steps on too few pairs to mean anything are joined with the next.
+    # A knot where each step begins and where it ends; steps on too few pairs to mean anything are joined with the next.
     step = np.cumsum(np.append(True, np.diff(rising[order]) > 0)) - 1
     weight = np.bincount(step, counts[order])
     step = _joined(weight)[step]
     weight = np.bincount(step, counts[order])
-    middle = np.bincount(step, counts[order] * scores[order]) / weight
+    starts = np.flatnonzero(np.append(True, np.diff(step) > 0))
+    ends = np.append(starts[1:], len(step)) - 1
+    edges = scores[order][np.stack([starts, ends], axis=1).ravel()]  # first and last of each step, in turn
     share = np.bincount(step, counts[order] * right[order]) / weight
     share = (share * weight + 0.5 * positives / total) / (weight + 0.5)
     log_odds = np.clip(np.log(share / np.maximum(1 - share, 1e-9)), -_CERTAIN, _CERTAIN)
-    kept = np.append(True, np.diff(middle) > 1e-9)
-    knots, log_odds = middle[kept], np.maximum.accumulate(log_odds[kept])
+    kept = np.append(True, np.diff(edges) > 1e-9)
+    knots, log_odds = edges[kept], np.maximum.accumulate(np.repeat(log_odds, 2)[kept])
     if len(knots) < 2:
-        return np.array([knots[0] - 1, knots[0] + 1]), log_odds[0] + _FLAT * np.array([-1.0, 1.0])
+        around = np.array([-1.0, 1.0])
+        return knots[0] + around * max(1.0, abs(knots[0]) * _FLAT), log_odds[0] + _FLAT * around
     return knots, log_odds + _KEPT_ORDER * (knots - knots[0])
 
 
-def _joined(weight: Floats) -> npt.NDArray[np.int64]:
+def _joined(weight: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """The number of each step after those with less than 25 pairs are joined to their neighbours."""
     number, filled, now = np.zeros(len(weight), np.int64), 0.0, 0
     for step, here in enumerate(weight.tolist()):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from tagloom.tags.families import Families, one_of_each
 
 Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
+Values = TypeVar("Values", Floats, Bools)
 
 PROMISES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
 # A tag that is likelier wrong than right is not given, however sure the rest of its products are.
@@ -60,25 +61,35 @@ class Decision:
         between: Floats = (1 - share) * self.promised[above - 1] + share * self.promised[above]
         return between
 
-    def with_parents(self, confidences: Floats) -> Floats:
-        """A tag is at least as sure as its surest child: [B, L] -> [B, L]."""
+    def with_parents(self, confidences: Values) -> Values:
+        """A tag is at least as sure as its surest child, and given when one is: [B, L] -> [B, L]."""
         children = np.flatnonzero(self.parents >= 0)
         if not len(children):
             return confidences
         raised = confidences.copy()
-        for _ in range(8):  # a parent's parent hears of it in the next round
+        while True:  # a parent's parent hears of it in the next round
             before = raised.copy()
-            np.maximum.at(raised, (slice(None), self.parents[children]), raised[:, children])
+            np.maximum.at(raised.T, self.parents[children], raised.T[children])
             if np.array_equal(before, raised):
-                break
-        return raised
+                return raised
 
     def given(self, confidences: Floats, least: Floats | float, allowed: Bools | None = None) -> Bools:
-        """Confidences [B, L] and least confidences -> given [B, L]."""
-        given = confidences >= least
+        """Confidences [B, L] and least confidences -> given [B, L].
+
+        A tag brings its parents with it; where a family's surer member displaces a parent, its children go too.
+        """
+        given: Bools = self.with_parents(confidences >= least)
         if allowed is not None:
             given &= allowed
-        return one_of_each(confidences, given, self.families) if self.families else given
+        if not self.families:
+            return given
+        kept = one_of_each(confidences, given, self.families)
+        children, dropped = np.flatnonzero(self.parents >= 0), given & ~kept
+        while dropped.any():
+            orphans = np.zeros_like(kept)
+            orphans[:, children] = kept[:, children] & dropped[:, self.parents[children]]
+            kept, dropped = kept & ~orphans, orphans
+        return kept
 
     def without_families(self) -> Decision:
         """The same, but several tags of a family may be given."""
@@ -112,7 +123,9 @@ def _least_for(confidences: Floats, weights: Floats, promise: float) -> float:
     order = np.argsort(-confidences[kept], kind="stable")
     falling, counts = confidences[kept][order], weights[kept][order]
     mean = np.cumsum(falling * counts) / np.maximum(np.cumsum(counts), 1e-12)
-    enough = np.flatnonzero(mean >= promise)
+    # No threshold parts equal confidences: only the last of each run of equals can be the last one given.
+    last = np.append(falling[:-1] > falling[1:], True)[: len(falling)]
+    enough = np.flatnonzero((mean >= promise) & last)
     return float(falling[enough[-1]]) if len(enough) else NEVER
 
 

@@ -1,16 +1,15 @@
-"""How a Tagger learns: texts to features, the experts one after the other, then blend, calibration and thresholds on valid.
+"""How a Tagger learns: texts to features, expert after expert, then blend, calibration and thresholds on valid.
 
 Shapes: U different texts of valid, L tags, M columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tagloom.config import TaggerSettings
 from tagloom.data.split import hold_out, take
@@ -23,10 +22,10 @@ from tagloom.tags.calibrate import Calibration
 from tagloom.tags.decide import promised_thresholds
 from tagloom.tags.experts.contract import Expert, Floats, Part, Progress, TrainingData
 from tagloom.tags.experts.name import spellings_of
-from tagloom.tags.families import exclusive_families
+from tagloom.tags.families import exclusive_families, one_of_each
 from tagloom.tags.features import Features
-from tagloom.tags.fitted import Fitted, chunks, expert_scores
-from tagloom.tags.models import MODELS, NETWORKS, experts_for
+from tagloom.tags.fitted import Fitted, expert_scores
+from tagloom.tags.models import MODELS, experts_for
 from tagloom.tags.newcomers import Judge, Task, draw_tasks, draw_texts
 
 if TYPE_CHECKING:
@@ -93,6 +92,9 @@ def _joined(
     joined = blend.joined(scores)
     calibration = Calibration.fit(joined, truth, valid.weights, seed)
     confidences = calibration.confidences(joined)
+    # What can be given: of an exclusive family only the surest. The rest would spoil what the thresholds are for.
+    surest = one_of_each(confidences, np.ones(confidences.shape, bool), data.families)
+    offered = np.where(surest, confidences, 0.0)
     fitted = Fitted(
         features=data.features,
         experts=experts,
@@ -105,8 +107,8 @@ def _joined(
         families=data.families,
         scored_by_family=by_family,
         parents=parents,
-        threshold=best_threshold(confidences[valid.text_of], valid.products.toarray()),
-        promised=_promises(confidences, valid.weights),
+        threshold=best_threshold(offered[valid.text_of], valid.products.toarray()),
+        promised=_promises(offered, valid.weights),
         counts=data.counts,
         trained_on=len(data.train.text_of),
         contributions=_contributions(blend, scores, truth),

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tagloom.errors import VocabularyError
+from tagloom.errors import UserError, VocabularyError
 from tagloom.measure.tagging import top_columns
 from tagloom.tags.because import Word, because, distinct
 from tagloom.tags.blend import Blend
 from tagloom.tags.calibrate import Calibration
 from tagloom.tags.decide import Decision
 from tagloom.tags.experts.contract import Expert
+from tagloom.tags.experts.name import keys_of, spellings_of
 from tagloom.tags.families import Families, family_log_odds
 from tagloom.tags.features import Features, Reading
 from tagloom.tags.models import NETWORKS
@@ -145,7 +146,8 @@ class Fitted:
             [self.promised[:, :trained], np.repeat(self.promised[:, -1:], len(self.newcomers), axis=1)]
         )
         promised = np.stack([of_column[:, columns].max(axis=1) for columns in self._columns.values()], axis=1)
-        families, taken = [], set()
+        families: list[tuple[int, ...]] = []
+        taken: set[int] = set()
         for family in self.families:
             members = {place[self.ids[column]] for column in family if self.ids[column] != LEFT_OUT} - taken
             if len(members) > 1:
@@ -169,6 +171,35 @@ class Fitted:
         ids = tuple(LEFT_OUT if tag is None else tag for tag in live)
         parents = {tag.id: tag.parent for tag in vocabulary.tags if tag.parent is not None}
         return replace(self, names=tuple(names), ids=ids, parents=parents)
+
+    def with_newcomer(
+        self, name: str, aliases: Sequence[str], examples: Sequence[str], tag_id: int | None = None
+    ) -> Fitted:
+        """The same with one more tag, which was not trained on: see `Tagger.with_tag`."""
+        if name in self.tags:
+            raise UserError(
+                f"with_tag: the Tagger gives {name!r} already; train again to learn from new examples of it"
+            )
+        if tag_id is not None and tag_id in {*self.ids, *self.fitted_ids}:
+            raise UserError(f"with_tag: id {tag_id} is taken by another tag; give one that was never used, or none")
+        spellings = spellings_of(name, aliases)
+        if not examples and not keys_of(spellings):
+            raise UserError("with_tag: expected a name with letters in it, or examples")
+        reading = self.features.read(examples or [" ".join(spellings)])
+        if examples and not reading.known.any():
+            raise UserError("with_tag: no example has a word that the Tagger knows; give others, or the name alone")
+        if examples:
+            reading = reading.part(np.flatnonzero(reading.known).tolist())
+        known = self.trained_confidences(reading)
+        newcomer = Newcomer.of(name, spellings, reading, known, shown=bool(examples))
+        number = max([*self.ids, *self.fitted_ids]) + 1 if tag_id is None else tag_id
+        return replace(
+            self,
+            names=(*self.names, name),
+            ids=(*self.ids, number),
+            fitted_ids=(*self.fitted_ids, number),
+            newcomers=(*self.newcomers, newcomer),
+        )
 
     # Answers
 

@@ -15,6 +15,7 @@ from tagloom.tags.experts.contract import Arrays, Expert, TrainingData
 from tagloom.tags.experts.linear import MOST_WEIGHTS, LinearExpert
 from tagloom.tags.experts.name import NameExpert
 from tagloom.tags.experts.nearest import NearestExpert
+from tagloom.tags.experts.neighbours import NeighboursExpert
 from tagloom.tags.experts.popular import PopularExpert
 from tagloom.tags.experts.pretrained import PretrainedExpert
 from tagloom.tags.experts.tokens import TokenExpert
@@ -32,16 +33,18 @@ BLEND = "blend"
 MODELS: dict[str, tuple[Fit, Load]] = {
     "popular": (PopularExpert.fit, PopularExpert.load),
     "name": (NameExpert.fit, NameExpert.load),
+    "neighbours": (NeighboursExpert.fit, NeighboursExpert.load),
     "nearest": (NearestExpert.fit, NearestExpert.load),
     "linear": (LinearExpert.fit, LinearExpert.load),
     "tree": (TreeExpert.fit, TreeExpert.load),
     "bag": (BagExpert.fit, BagExpert.load),
+    "cnn": (functools.partial(TokenExpert.fit, kind="cnn"), TokenExpert.load),
     "lstm": (functools.partial(TokenExpert.fit, kind="lstm"), TokenExpert.load),
     "transformer": (functools.partial(TokenExpert.fit, kind="transformer"), TokenExpert.load),
     "pretrained": (PretrainedExpert.fit, PretrainedExpert.load),
 }
 # Those whose scores are learned with the loss of the settings, families of tags and all.
-NETWORKS = frozenset({"linear", "bag", "lstm", "transformer", "pretrained"})
+NETWORKS = frozenset({"linear", "bag", "cnn", "lstm", "transformer", "pretrained"})
 # The networks' last layer and every step of theirs grow with the tags; above so many only the others are blended.
 _MOST_TAGS = 20_000
 

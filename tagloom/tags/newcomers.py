@@ -2,8 +2,8 @@
 
 A text is near a new tag when its words are near those of the examples, when the tags that the Tagger already knows say
 the same of both, and when the name stands in it. How much each counts is learned at training time by playing the game
-on known tags: each in turn is taken for new, with five examples or with none. Vinyals et al. 2016, "Matching Networks for
-One Shot Learning", for learning on tasks like the one to come.
+on known tags: each in turn is taken for new, with five examples or with none. Vinyals et al. 2016, "Matching Networks
+for One Shot Learning", for learning on tasks like the one to come.
 Shapes: B texts, P texts of valid, V terms, M columns of the trained experts, N new tags, C cues (4).
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tagloom.tags.experts.name import keys_of, units
 from tagloom.tags.features import Reading
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -24,6 +25,7 @@ _EXAMPLES = 5
 _MOST_TASKS, _MOST_TEXTS = 150, 800
 _FEWEST_TASKS = 5
 CUES = 4
+_UNTAUGHT = np.array([4.0, 2.0, 0.0, 4.0, -4.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,7 @@ class Newcomer:
 
     @classmethod
     def of(cls, name: str, spellings: tuple[str, ...], reading: Reading, confidences: Floats, shown: bool) -> Newcomer:
-        """From examples as they are read, and what the Tagger says of them [B, M]; without examples that is the name."""
+        """From examples as they are read, or the name where there are none, and what the Tagger says of them [B, M]."""
         mean = np.asarray(reading.rows.mean(axis=0)).ravel()
         mean /= max(float(np.linalg.norm(mean)), 1e-12)
         terms = np.flatnonzero(mean)
@@ -54,20 +56,21 @@ class Newcomer:
         return cls(name, spellings, terms, mean[terms], profile, shown)
 
     def cues(self, reading: Reading, profiles: Floats) -> Floats:
-        """[B, C]: nearness of words, nearness of profiles (of length 1, [B, M]), their product, the name in the text."""
+        """[B, C]: nearness of words, of profiles (of length 1, [B, M]), the product of both, the name in the text."""
         vector = np.zeros(reading.rows.shape[1], np.float32)
         vector[self.terms] = self.weights
         words = np.asarray(reading.rows @ vector).ravel()
         tags = profiles @ self.profile
-        named = np.array([any(_stands(way, words) for way in self.spellings) for words in reading.words], np.float64)
+        ways = [f" {key} " for key in keys_of(self.spellings)]
+        texts = (f" {' '.join(units(words))} " for words in reading.words)
+        named = np.array([any(way in text for way in ways) for text in texts], np.float64)
         return np.stack([words, tags, words * tags, named], axis=1)
 
     def carried(self, terms: npt.NDArray[Any], weights: Floats, steepness: float) -> Floats:
         """What each term of one text's row [n] adds by nearness of words."""
-        place = np.searchsorted(self.terms, terms)
-        there = (place < len(self.terms)) & (self.terms[np.minimum(place, len(self.terms) - 1)] == terms)
-        found = np.zeros(len(terms))
-        found[there] = weights[there] * self.weights[place[there]] * steepness
+        vector = dict(zip(self.terms.tolist(), self.weights.tolist(), strict=True))
+        own = np.array([vector.get(term, 0.0) for term in terms.tolist()])
+        found: Floats = weights * own * steepness
         return found
 
 
@@ -82,9 +85,11 @@ class Judge:
         """Learn on known tags that are taken for new: texts of valid, and what the Tagger says of them [P, M]."""
         cues: tuple[list[Floats], list[Floats]] = ([], [])
         truths: list[Floats] = []
+        roots = np.sqrt(valid[1])
+        lengths = (roots**2).sum(1, keepdims=True)
         for task in tasks:
             # The tag itself is left out of all profiles: a new one would not be in them.
-            profiles = _unit(_without(valid[1], task.column))
+            profiles = roots / np.sqrt(np.maximum(lengths - roots[:, [task.column]] ** 2, 1e-24))
             truths.append(task.truth)
             for way, (reading, confidences) in enumerate((task.examples, task.name)):
                 own = _without(confidences, task.column)
@@ -151,14 +156,24 @@ def draw_texts(texts: int, seed: int) -> list[int]:
 
 def _curve(cues: list[Floats], truths: list[Floats]) -> Floats:
     """Weights of the cues and offset; of too few tasks a curve that asks for nearness."""
-    flat = np.concatenate(truths) if truths else np.zeros(0)
-    if len(cues) < _FEWEST_TASKS or not (flat > 0.5).any():
-        return np.array([4.0, 2.0, 0.0, 2.0, -4.0])
-    from sklearn.linear_model import LogisticRegression
+    if len(cues) < _FEWEST_TASKS:
+        return _UNTAUGHT
+    from scipy.optimize import minimize
+    from scipy.special import expit
 
-    fitted = LogisticRegression(C=1.0, max_iter=200).fit(np.concatenate(cues), flat > 0.5)
-    # Nearness never counts against a tag.
-    return np.append(np.maximum(fitted.coef_[0], 0), fitted.intercept_)
+    given, right = np.concatenate(cues), (np.concatenate(truths) > 0.5).astype(np.float64)
+
+    def loss(curve: Floats) -> tuple[float, Floats]:
+        line, off = given @ curve[:-1] + curve[-1], curve - _UNTAUGHT
+        error = expit(line) - right
+        value = float((np.logaddexp(0, line) - right * line).sum() + off @ off / 2)
+        return value, np.append(given.T @ error, error.sum()) + off
+
+    # Nearness never counts against a tag. A cue that known tags never gave, such as names that stand in no text, keeps
+    # its weight.
+    bounds = [(0.0, None)] * CUES + [(None, None)]
+    result: Floats = minimize(loss, _UNTAUGHT, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return result
 
 
 def _without(confidences: Floats, column: int) -> Floats:
@@ -173,12 +188,3 @@ def _unit(confidences: Floats) -> Floats:
     roots = np.sqrt(confidences)
     result: Floats = roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 1e-12)
     return result
-
-
-def _stands(spelling: str, words: Sequence[str]) -> bool:
-    """Whether a spelling stands in a text's words: as a run of whole words, or anywhere in Chinese."""
-    if not spelling:
-        return False
-    if ord(spelling[0]) > 0x2E80:
-        return spelling in "".join(words)
-    return f" {spelling} " in f" {' '.join(words)} "

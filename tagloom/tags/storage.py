@@ -20,6 +20,7 @@ from tagloom.tags.newcomers import Judge, Newcomer
 
 _FILE = "tagger.json"
 _ARRAYS = "tagger.safetensors"
+_NEW = ("terms", "weights", "profile")
 
 
 def save_fitted(fitted: Fitted, folder: Path) -> None:
@@ -56,8 +57,8 @@ def load_fitted(folder: Path) -> Fitted:
         Newcomer(
             told["name"],
             tuple(told["spellings"]),
-            *(arrays[f"newcomer.{ix}.{name}"] for name in ("terms", "weights", "profile")),
-            told["shown"],
+            shown=told["shown"],
+            **{name: arrays[f"newcomer.{ix}.{name}"] for name in _NEW},
         )
         for ix, told in enumerate(about["newcomers"])
     )
@@ -84,10 +85,6 @@ def load_fitted(folder: Path) -> Fitted:
 
 def _arrays(fitted: Fitted) -> dict[str, Any]:
     calibration = {f"calibration.{name}": array for name, array in asdict(fitted.calibration).items()}
-    new = {
-        f"newcomer.{ix}.{name}": getattr(one, name)
-        for ix, one in enumerate(fitted.newcomers)
-        for name in ("terms", "weights", "profile")
-    }
+    new = {f"newcomer.{ix}.{name}": getattr(one, name) for ix, one in enumerate(fitted.newcomers) for name in _NEW}
     own = {"judge": fitted.judge.curves, "promised": fitted.promised, "counts": fitted.counts}
     return {name: np.asarray(array) for name, array in {**calibration, **new, **own}.items()}

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
 
 from tagloom.artifact import check_artifact, new_artifact
 from tagloom.config import TaggerSettings, settings_from
 from tagloom.data.tables import Products
 from tagloom.errors import DataError, NotFittedError, UserError
-from tagloom.measure.evaluation import Evaluation, Expert, Training, evaluate_tags, judged
+from tagloom.measure.evaluation import Evaluation
 from tagloom.measure.tagging import TagMetrics
 from tagloom.tags.because import Word
-from tagloom.tags.decide import allowed_tags
-from tagloom.tags.experts.name import spellings_of
+from tagloom.tags.decide import Bools, Floats, allowed_tags
 from tagloom.tags.fit import fit_tagger, tagged
 from tagloom.tags.fitted import Asked, Fitted, TagScore, chunks
-from tagloom.tags.newcomers import Newcomer
+from tagloom.tags.measured import measured
 from tagloom.tags.storage import load_fitted, save_fitted
 
 if TYPE_CHECKING:
@@ -32,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["JOB", "TagScore", "Tagger", "Word"]
 
 JOB = "tags"
-Floats = npt.NDArray[np.floating[Any]]
-Bools = npt.NDArray[np.bool_]
 
 
 class Tagger:
@@ -110,12 +103,12 @@ class Tagger:
 
     @property
     def trained(self) -> dict[str, Trained]:
-        """How training of each expert went, right after `fit`; empty after `load` and for experts that need no passes."""
+        """How training of each expert that learns in passes went, right after `fit`; empty after `load`."""
         return dict(self._ready.trained)
 
     @property
     def contributions(self) -> tuple[dict[str, Any], ...]:
-        """What each expert of the blend adds: its `weight`, and nDCG@10 on valid `alone` and of the blend `without` it."""
+        """What each expert adds: its `weight`, and nDCG@10 on valid, `alone` and of the blend `without` it."""
         return self._ready.contributions
 
     @property
@@ -206,28 +199,11 @@ class Tagger:
 
         Raises:
             NotFittedError: before `fit` or `load`.
-            UserError: the tag is known already, or neither name nor examples have a word that the Tagger knows.
+            UserError: the tag or its id is known already, no example has a word that the Tagger knows, or there are
+                neither examples nor a name with letters in it.
         """
-        fitted = self._ready
-        if name in fitted.tags:
-            raise UserError(
-                f"with_tag: the Tagger gives {name!r} already; train again to learn from new examples of it"
-            )
-        spellings = spellings_of(name, aliases)
-        reading = fitted.features.read(_as_texts(examples) if examples else [" ".join(spellings)])
-        if not examples and not spellings:
-            raise UserError("with_tag: expected a name with letters in it, or examples")
-        known = fitted.trained_confidences(reading)
-        newcomer = Newcomer.of(name, spellings, reading, known, shown=bool(examples))
-        number = max([*fitted.ids, *fitted.fitted_ids]) + 1 if tag_id is None else tag_id
         other = Tagger(**self.settings)
-        other._fitted = replace(
-            fitted,
-            names=(*fitted.names, name),
-            ids=(*fitted.ids, number),
-            fitted_ids=(*fitted.fitted_ids, number),
-            newcomers=(*fitted.newcomers, newcomer),
-        )
+        other._fitted = self._ready.with_newcomer(name, aliases, _as_texts(examples), tag_id)
         return other
 
     def evaluate(self, products: Products) -> TagMetrics:
@@ -248,12 +224,7 @@ class Tagger:
         if not len(products):
             raise DataError("no tagged products to measure on; give some with tags")
         answers = ((sure, self.given(sure)) for sure in self.confidences(products.texts.to_list()))
-        names, batches = judged(products, fitted.tags, answers)
-        counts = np.append(fitted.tag_counts, np.zeros(len(names) - len(fitted.tags))).astype(np.int64)
-        experts = tuple(
-            Expert(row["expert"], row["weight"], row["alone"], row["without"]) for row in fitted.contributions
-        )
-        return evaluate_tags(products, names, batches, Training(counts, fitted.trained_on, {}, experts))
+        return measured(fitted, products, answers)
 
     def named_by(self, vocabulary: Vocabulary) -> Tagger:
         """The same Tagger with the vocabulary's names of today, for one that was fitted with an older state of it.

@@ -12,11 +12,12 @@ def make(seed=0, vectors=None, features=3, width=4):
     return BagEncoder(features, width, torch.tensor([10.0, 20.0]), torch.Generator().manual_seed(seed), vectors)
 
 
-def test_scores_are_those_of_the_weighted_sum_of_vectors():
+def test_scores_are_those_of_a_hidden_layer_over_the_weighted_sum_of_vectors():
     encoder = make()
     batch = torch.tensor([0, 2]), torch.tensor([0, 2]), torch.tensor([1.0, 2.0])
     pooled = encoder.words.weight[0] + 2 * encoder.words.weight[2]
-    expected = torch.stack([encoder.tags.weight @ pooled + encoder.tags.bias, encoder.tags.bias])
+    hidden = ((pooled - pooled.mean()) / (pooled.var(correction=0) + 1e-5).sqrt()).relu()
+    expected = torch.stack([encoder.tags.weight @ hidden + encoder.tags.bias, encoder.tags.bias])
     torch.testing.assert_close(encoder(*batch), expected)
 
 

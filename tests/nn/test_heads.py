@@ -16,18 +16,27 @@ def states(seed=0):
     return torch.randn(3, TOKENS, WIDTH, generator=torch.Generator().manual_seed(seed))
 
 
-def make(kind, trained=True):
+def make(kind, trained=True, families=()):
     generator = torch.Generator().manual_seed(1)
-    head = kind(WIDTH, len(PRIOR))
+    head = kind(WIDTH, len(PRIOR), families) if families else kind(WIDTH, len(PRIOR))
     head.start(generator, PRIOR)
     if trained:
         with torch.no_grad():
-            for weight in (head.weight, *([head.queries] if kind is LabelwiseHead else [])):
-                weight.normal_(generator=generator)
+            for name, weight in head.named_parameters():
+                if name != "bias":
+                    weight.normal_(generator=generator)
     return head
 
 
-both = pytest.mark.parametrize("kind", [PooledHead, LabelwiseHead])
+def with_families(width, tags):
+    return LabelwiseHead(width, tags, ((2, 0),))
+
+
+def of_families_alone(width, tags):
+    return LabelwiseHead(width, tags, ((2, 0), (1, 3)))
+
+
+both = pytest.mark.parametrize("kind", [PooledHead, LabelwiseHead, with_families, of_families_alone])
 
 
 @both
@@ -43,7 +52,8 @@ def test_an_untrained_head_gives_the_prior_and_keeps_it_to_itself(kind):
 def test_an_untrained_head_learns_from_its_first_step(kind):
     head = make(kind, trained=False)
     head(states(), LENGTHS).sum().backward()
-    assert head.weight.grad.abs().sum() > 0
+    weights = [weight for name, weight in head.named_parameters() if name.endswith("weight")]
+    assert sum(weight.grad.abs().sum() for weight in weights) > 0
 
 
 @both
@@ -96,3 +106,13 @@ def test_labelwise_is_attention_for_each_tag():
     attention = (words @ head.queries.T).softmax(0)  # [T, L]
     expected = ((attention.T @ words) * head.weight).sum(1) + head.bias
     torch.testing.assert_close(head(given, LENGTHS)[0], expected)
+
+
+def test_the_tags_of_a_family_share_their_queries_and_have_weights_of_their_own():
+    head, given = make(LabelwiseHead, families=((2, 0),)), states()
+    words = given[0, :3]  # [T, D]
+    pooled = ((words @ head.family_queries.T).softmax(0).T @ words).flatten()  # [Q D]
+    scores = head(given, LENGTHS)[0] - head.bias
+    torch.testing.assert_close(scores[[2, 0]], head.family_weight @ pooled)
+    attention = (words @ head.queries.T).softmax(0)
+    torch.testing.assert_close(scores[[1, 3]], ((attention.T @ words) * head.weight).sum(1))

@@ -61,3 +61,47 @@ def test_they_come_back_from_their_files_with_the_custom_words(tmp_path):
 def test_no_terms_is_an_error_with_a_remedy(texts):
     with pytest.raises(DataError, match=r"lower tagger\.min_documents"):
         fit(texts)
+
+
+# What a model reads
+
+
+def test_a_reading_makes_words_rows_and_token_numbers_of_its_texts():
+    features = fit(ngrams=2)
+    reading = features.read(["red silk stranger", "", "tea"])
+    assert reading.words == [["red", "silk", "stranger"], [], ["tea"]]
+    number = features.token_of
+    assert [tokens.tolist() for tokens in reading.tokens] == [[number["red"], number["silk"], 1], [], [number["tea"]]]
+    assert reading.known.tolist() == [True, False, True]
+    assert list(reading.terms_of(0)) == [features.terms[term] for term in reading.rows[0].indices]
+    assert set(reading.terms_of(0)) == {"red", "silk", "red silk"}
+    assert list(reading.terms_of(1)) == []
+    assert len(reading) == 3
+
+
+def test_words_have_numbers_from_2_on_and_runs_have_none():
+    features = Features.fit(["five trees red silk"] * 2, TaggerSettings(ngrams=2), WordSplitter(("five trees",)))
+    assert "red silk" in features.terms
+    assert set(features.token_of) == {"five trees", "red", "silk"}
+    assert sorted(features.token_of.values()) == [2, 3, 4]
+
+
+@pytest.mark.parametrize("asked_before", [True, False])
+def test_a_part_is_the_same_as_reading_those_texts_alone(asked_before):
+    features = fit(ngrams=2)
+    whole = features.read(TEXTS)
+    if asked_before:
+        assert (len(whole.words), whole.rows.shape[0], len(whole.tokens)) == (6, 6, 6)
+    part, alone = whole.part([4, 0]), features.read([TEXTS[4], TEXTS[0]])
+    assert part.texts == alone.texts
+    assert part.words == alone.words
+    assert [tokens.tolist() for tokens in part.tokens] == [tokens.tolist() for tokens in alone.tokens]
+    np.testing.assert_array_equal(part.rows.toarray(), alone.rows.toarray())
+    assert len(whole.part([])) == 0
+
+
+def test_pairs_are_read_where_there_are_texts_enough():
+    few, many = ([f"red silk {n}" for n in range(count)] for count in (19_999, 20_000))
+    assert (fit(few).ngrams, fit(many).ngrams) == (1, 2)
+    assert (fit(few, ngrams=2).ngrams, fit(many, ngrams=1).ngrams) == (2, 1)
+    assert "red silk" in fit(many).terms

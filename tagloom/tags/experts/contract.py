@@ -16,7 +16,6 @@ from tagloom.tags.features import Features, Reading
 
 if TYPE_CHECKING:
     from tagloom.data.words.wordvectors import WordVectors
-    from tagloom.nn.training import Trained
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.integer[Any]]

@@ -104,6 +104,7 @@ def learn(
         "clip": settings.clip,
         "precision": settings.numbers,
         "devices": settings.devices,
+        "threads": settings.threads,
         "log_folder": data.log_folder,
         "checkpoint": data.checkpoint,
         "progress": data.progress,

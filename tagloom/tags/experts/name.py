@@ -6,7 +6,7 @@ Shapes: B texts, P training texts, L tags, K tags asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,14 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tagloom.config import TaggerSettings
-from tagloom.data.words.text import normalise
+from tagloom.data.words.text import WordSplitter, normalise
 from tagloom.tags.experts.contract import Arrays, Carried, Floats, Rows, TrainingData
 from tagloom.tags.features import Features, Reading
 
 if TYPE_CHECKING:
     from tagloom.nn.training import Trained
 
-_HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")
+_HAN = "\u3005\u3007\u3400-\u9fff\U00020000-\U0003ffff"
+_ALL_HAN, _SOME_HAN = re.compile(f"[{_HAN}]+"), re.compile(f"[ {_HAN}]")
+_GAP = re.compile(f"(?<=[{_HAN}]) (?=[{_HAN}])")
 _LONGEST = 12  # words of a name, or Chinese characters
 # A tag's own count of "stood there and was right" weighs as much as all tags' together from so many texts on.
 _TRUST = 5.0
@@ -67,7 +69,7 @@ class NameExpert:
 
     def carried(self, reading: Reading, tags: Rows) -> list[Carried]:
         """The words of the name."""
-        found = []
+        found: list[Carried] = []
         for ix in range(len(reading)):
             column = {tag: k for k, tag in enumerate(tags[ix].tolist())}
             terms, weights = [], []
@@ -96,11 +98,36 @@ def spellings_of(name: str, aliases: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def _by_spelling(spellings: Sequence[Sequence[str]]) -> dict[str, list[int]]:
+    """The tags that are written so, by the units of the spelling with blanks between them."""
     tags: dict[str, list[int]] = {}
     for tag, ways in enumerate(spellings):
-        for way in ways:
-            tags.setdefault(way, []).append(tag)
+        for key in keys_of(ways):
+            tags.setdefault(key, []).append(tag)
     return tags
+
+
+def keys_of(spellings: Iterable[str]) -> list[str]:
+    """The units of each spelling with blanks between them; none for a spelling without a letter or digit."""
+    keys = (" ".join(units(WordSplitter().split(spelling))) for spelling in spellings)
+    return [key for key in dict.fromkeys(keys) if key]
+
+
+def units(words: Iterable[str]) -> list[str]:
+    """Words as names are compared: each Chinese character by itself, however the text was cut; any other word whole.
+
+    >>> units(["5g", "手机", "five trees"])
+    ['5g', '手', '机', 'five', 'trees']
+    """
+    found: list[str] = []
+    for word in words:
+        if _ALL_HAN.fullmatch(word):
+            found += word
+        elif _SOME_HAN.search(word):  # a word of the shop's own, or one such as t恤
+            for part in WordSplitter().split(" ".join(re.split(f"([{_HAN}])", word))):
+                found += part if _ALL_HAN.fullmatch(part) else [part]
+        else:
+            found.append(word)
+    return found
 
 
 def matches(reading: Reading, tags_of: Mapping[str, list[int]], tags: int) -> Any:
@@ -117,37 +144,14 @@ def matches(reading: Reading, tags_of: Mapping[str, list[int]], tags: int) -> An
 
 
 def _standing(words: Sequence[str], tags_of: Mapping[str, list[int]]) -> Iterator[tuple[str, int]]:
-    """Each spelling that stands in a text, with each tag that is written so.
-
-    A name of Chinese stands anywhere in a run of Chinese words, however that was cut; any other is a run of whole words.
-    """
-    for start in range(len(words)):
+    """Each spelling that stands in a text, with each tag that is written so: runs of whole units."""
+    said = units(words)
+    for start in range(len(said)):
         run = ""
-        for word in words[start : start + _LONGEST]:
-            if _HAN.match(word):
-                break
-            run = f"{run} {word}" if run else word
+        for unit in said[start : start + _LONGEST]:
+            run = f"{run} {unit}" if run else unit
             for tag in tags_of.get(run, ()):
-                yield run, tag
-            if len(run) > 40:
-                break
-    for chinese in _chinese_runs(words):
-        for start in range(len(chinese)):
-            for end in range(start + 1, min(start + _LONGEST, len(chinese)) + 1):
-                for tag in tags_of.get(chinese[start:end], ()):
-                    yield chinese[start:end], tag
-
-
-def _chinese_runs(words: Sequence[str]) -> Iterator[str]:
-    run = ""
-    for word in words:
-        if _HAN.match(word):
-            run += word
-        elif run:
-            yield run
-            run = ""
-    if run:
-        yield run
+                yield _GAP.sub("", run), tag
 
 
 def _log_odds(share: npt.NDArray[np.float64]) -> Floats:

@@ -80,7 +80,7 @@ class NearestExpert:
 
 
 def tag_vectors(rows: Any, weights: Any) -> Any:
-    """Rows [P, V] and what each counts for each tag, CSR [P, L] -> vectors of length 1, CSR [L, V], small terms gone."""
+    """Rows [P, V], what each counts for each tag [P, L] -> vectors of length 1 [L, V], small terms gone; all CSR."""
     from sklearn.preprocessing import normalize
 
     sums = (weights.T @ rows).tocsr()

@@ -6,6 +6,7 @@ Shapes: B texts, T tokens of the encoder's own tokeniser, L tags, K tags asked f
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tagloom.config import TaggerSettings
+from tagloom.data.words.text import normalise
 from tagloom.errors import MissingExtraError, SettingsError
 from tagloom.tags.experts.contract import Arrays, Carried, Floats, Rows, TrainingData
 from tagloom.tags.experts.learning import (
@@ -69,12 +71,17 @@ class PretrainedExpert:
                 base, settings.head, prior, random, padding, dropout=settings.dropout, lora=settings.lora
             )
 
+        shorter = settings.model_copy(update={"max_tokens": most})
         part, step_size = watched(data), settings.learning_rate or (_LORA_RATE if settings.lora else _RATE)
         batches = (
             token_batches(
-                _tokens(tokenizer, data.train.reading.texts), data.train, settings, batch_size_for(data, settings), 0
+                _tokens(tokenizer, data.train.reading.texts),
+                data.train,
+                shorter,
+                batch_size_for(data, settings),
+                settings.seed,
             ),
-            token_batches(_tokens(tokenizer, part.reading.texts), part, settings, valid_batch(), None),
+            token_batches(_tokens(tokenizer, part.reading.texts), part, shorter, valid_batch(), None),
         )
         encoder, trained = learn(make, batches, data, settings, learning_rate=step_size)
         warn_if_broken_off(trained, step_size)
@@ -104,20 +111,20 @@ class PretrainedExpert:
         return network_scores(self.encoder, _tokens(self.tokenizer, reading.texts), tags, self.max_tokens)
 
     def carried(self, reading: Reading, tags: Rows) -> list[Carried]:
-        """What the states of a word's tokens added to the score, summed over the word."""
-        codes = [self.tokenizer.encode(text) for text in reading.texts]
+        """What the states of a word's tokens added to the score, summed over our words, not those of the base."""
+        texts = [normalise(text) for text in reading.texts]
+        codes = self.tokenizer.encode_batch(texts)
         tokens = [np.array(code.ids, np.int64) for code in codes]
-        found = []
-        for text, code, share in zip(
-            reading.texts, codes, network_carried(self.encoder, tokens, tags, self.max_tokens), strict=True
-        ):
-            words: dict[tuple[int, int], Floats] = {}
-            for added, word in zip(share, code.word_ids[: len(share)], strict=True):
-                if word is not None:
-                    place = code.word_to_chars(word)
-                    words[place] = words.get(place, 0) + added
-            terms = [text[start:end].strip().lower() for start, end in words]
-            found.append((terms, np.stack(list(words.values())) if words else np.zeros((0, tags.shape[1]))))
+        shares = network_carried(self.encoder, tokens, tags, self.max_tokens)
+        found: list[Carried] = []
+        for text, words, code, share in zip(texts, reading.words, codes, shares, strict=True):
+            starts = _starts(text, words)
+            added = np.zeros((len(words), tags.shape[1]), np.float32)
+            for (start, end), row in zip(code.offsets, share, strict=False):  # beyond `max_tokens` nothing is shared
+                word = bisect.bisect_right(starts, start) - 1
+                if word >= 0 and start < end and start < starts[word] + len(words[word]):
+                    added[word] += row
+            found.append((words, added))
         return found
 
     def arrays(self) -> Arrays:
@@ -136,7 +143,17 @@ class PretrainedExpert:
 
 
 def _tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Rows]:
-    return [np.array(code.ids, np.int64) for code in tokenizer.encode_batch(list(texts))]
+    return [np.array(code.ids, np.int64) for code in tokenizer.encode_batch([normalise(text) for text in texts])]
+
+
+def _starts(text: str, words: Sequence[str]) -> list[int]:
+    """Where each word begins in the normalised text it was cut from."""
+    starts, at = [], 0
+    for word in words:
+        at = text.index(word, at)
+        starts.append(at)
+        at += len(word)
+    return starts
 
 
 def _load_base(name: str) -> tuple[Any, Tokenizer]:
@@ -171,11 +188,14 @@ def _transformers() -> Iterator[Any]:
         raise MissingExtraError("transformers", "llm") from error
     level = transformers.logging.get_verbosity()
     bars = transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        yield transformers
+        import torch
+
+        with torch.random.fork_rng(devices=[]):  # a new model draws first weights, if only to replace them
+            yield transformers
     finally:
         transformers.logging.set_verbosity(level)
         if bars:
-            transformers.logging.enable_progress_bar()
+            transformers.logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -5,7 +5,7 @@ Shapes: B texts, T tokens, V words, L tags, K tags asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tagloom.nn.training import Trained
 
 _RATE = 2e-3
+_UNKNOWN = 1  # as `Features.token_of` has it
 _AT_ONCE = 8_192  # tokens, padding included
 
 
@@ -52,7 +53,9 @@ class TokenExpert:
         from tagloom.nn.sizes import SIZES
         from tagloom.nn.tokens import token_encoder
 
-        told = {"kind": kind, "size": settings.size, "head": settings.head, "words": len(data.features.token_of) + 2}
+        words = len(data.features.token_of) + 2
+        told: dict[str, Any] = {"kind": kind, "size": settings.size, "head": settings.head, "words": words}
+        families = data.families if settings.loss == "family" else ()
         prior = torch.from_numpy(data.prior)
         vectors = first_vectors(data, settings, list(data.features.token_of))
         if vectors is not None and vectors.shape[1] != SIZES[settings.size].width:
@@ -63,7 +66,13 @@ class TokenExpert:
             random = torch.Generator().manual_seed(settings.seed)
             dropout, hidden = settings.dropout, settings.word_dropout
             return token_encoder(
-                **told, prior=prior, generator=random, dropout=dropout, word_dropout=hidden, vectors=start
+                **told,
+                prior=prior,
+                generator=random,
+                dropout=dropout,
+                word_dropout=hidden,
+                vectors=start,
+                families=families,
             )
 
         part, step_size = watched(data), settings.learning_rate or _RATE
@@ -75,7 +84,9 @@ class TokenExpert:
         )
         encoder, trained = learn(make, batches, data, settings, learning_rate=step_size)
         warn_if_broken_off(trained, step_size)
-        return cls(encoder.eval(), {**told, "tags": len(data.names)}, batches[0].max_length), trained
+        return cls(
+            encoder.eval(), {**told, "tags": len(data.names), "families": families}, batches[0].max_length
+        ), trained
 
     @classmethod
     def load(cls, arrays: Arrays, about: dict[str, Any], features: Features) -> TokenExpert:  # noqa: ARG003
@@ -96,7 +107,11 @@ class TokenExpert:
     def carried(self, reading: Reading, tags: Rows) -> list[Carried]:
         """What the state of each word added to the score: see `nn.heads.carried`."""
         shares = network_carried(self.encoder, reading.tokens, tags, self.max_tokens)
-        return [(words[: len(share)], share) for words, share in zip(reading.words, shares, strict=True)]
+        return [
+            # A word that is not known says what its neighbours say, and is no reason itself.
+            (words[: len(share)], share * (tokens[: len(share), None] != _UNKNOWN))
+            for words, tokens, share in zip(reading.words, reading.tokens, shares, strict=True)
+        ]
 
     def arrays(self) -> Arrays:
         """The weights."""
@@ -107,7 +122,7 @@ class TokenExpert:
         return {"settings": self.settings, "max_tokens": self.max_tokens}
 
 
-def network_scores(network: nn.Module, tokens: list[Rows], tags: int, max_tokens: int) -> Floats:
+def network_scores(network: nn.Module, tokens: Sequence[Rows], tags: int, max_tokens: int) -> Floats:
     """Scores [B, L] of a network that takes (tokens, lengths)."""
     import torch
 
@@ -118,7 +133,7 @@ def network_scores(network: nn.Module, tokens: list[Rows], tags: int, max_tokens
     return found
 
 
-def network_carried(network: Any, tokens: list[Rows], tags: Rows, max_tokens: int) -> list[Floats]:
+def network_carried(network: Any, tokens: Sequence[Rows], tags: Rows, max_tokens: int) -> list[Floats]:
     """For each text what its tokens added to the scores of the tags in its row of [B, K]: [T, K]."""
     import torch
 
@@ -132,7 +147,7 @@ def network_carried(network: Any, tokens: list[Rows], tags: Rows, max_tokens: in
     return found
 
 
-def _batches(tokens: list[Rows], max_tokens: int) -> Iterator[tuple[Rows, tuple[torch.Tensor, ...]]]:
+def _batches(tokens: Sequence[Rows], max_tokens: int) -> Iterator[tuple[Rows, tuple[torch.Tensor, ...]]]:
     batches = TokenBatches(tokens, None, batch_size=max(1, len(tokens)), max_length=max_tokens, batch_tokens=_AT_ONCE)
     done = 0
     for inputs, _, _ in batches:

@@ -1,8 +1,8 @@
 """Label trees: tags that stand on the same products share a branch, and a text goes down the branches it belongs to.
 
-Prabhu et al. 2018, "Parabel"; Khandagale, Xiao and Babbar 2020, "Bonsai". omikuji grows the trees. Answering is ours: from
-its files the weights become sparse matrices, so that many texts are answered at once (about ten times as fast), every
-branch is looked at instead of the best ten, and the words that carried a tag can be told.
+Prabhu et al. 2018, "Parabel"; Khandagale, Xiao and Babbar 2020, "Bonsai". omikuji grows the trees. Answering is ours:
+from its files the weights become sparse matrices, so that many texts are answered at once (about ten times as fast),
+every branch is looked at instead of the best ten, and the words that carried a tag can be told.
 Shapes: B texts, V terms, L tags, N nodes of all trees, R trees, K tags asked for.
 """
 
@@ -223,7 +223,8 @@ def _weights_of(stored: dict[str, Any]) -> tuple[npt.NDArray[Any], npt.NDArray[A
         dense = values.reshape(matrix["dim"])
         rows, columns = np.nonzero(dense)
         return rows, columns, dense[rows, columns]
-    rows = np.repeat(np.array(matrix["outer_inds"], np.int64), np.diff(np.array(matrix["indptr"], np.int64)))
+    starts: npt.NDArray[np.int64] = np.array(matrix["indptr"], np.int64)
+    rows = np.repeat(np.array(matrix["outer_inds"], np.int64), starts[1:] - starts[:-1])
     return rows, np.array(matrix["inner_inds"], np.int64), values
 
 
