@@ -27,7 +27,7 @@ PROMISE = 0.95
 # Name -> settings; what they leave out has its default.
 OURS: dict[str, Settings] = {
     name: {"encoder": name}
-    for name in ("popular", "name", "nearest", "linear", "tree", "bag", "lstm", "transformer", "blend")
+    for name in ("popular", "name", "nearest", "neighbours", "linear", "tree", "bag", "cnn", "lstm", "transformer", "blend")
 }
 Peer = Callable[[Catalogue, int, int, Settings | None], Fitted]
 # Name -> peer and its longest run of words. Both lengths stand in the table: which is better depends on the catalogue.
@@ -42,7 +42,7 @@ PEERS: dict[str, tuple[Peer, int]] = {
     "fastText": (fasttext_ova, 2),
 }
 # The same on every run.
-SEEDLESS = {"popular", "name", "nearest", "tree", "omikuji, words", "omikuji, pairs"}
+SEEDLESS = {"popular", "name", "nearest", "neighbours", "tree", "omikuji, words", "omikuji, pairs"}
 
 
 def measure(catalogue: Catalogue, system: str, seed: int, known: Settings | None) -> dict[str, Any]:
@@ -91,8 +91,10 @@ def ours(catalogue: Catalogue, settings: Settings, seed: int) -> Fitted:
     tagger.fit(catalogue.train, catalogue.valid)
     seconds = time.perf_counter() - started
     about: Settings = {"settings": settings_of(tagger)}
-    if (trained := tagger.trained) is not None:
-        about |= {"passes": trained.epochs, "best pass": trained.best_epoch}
+    about["passes"] = {name: f"{how.best_epoch} best of {how.epochs}" for name, how in tagger.trained.items()}
+    about["seconds of passes"] = {
+        name: round(sum(one["train/seconds"] for one in how.history), 1) for name, how in tagger.trained.items()
+    }
     if settings["encoder"] == "blend":
         about["contributions"] = tagger.contributions
 

@@ -139,7 +139,7 @@ class TaggerSettings(Section):
         0.98, gt=0.5, le=1, description="Share of an attribute's products with one value from which it takes only one."
     )
     optimiser: Literal["auto", "sgd", "adam", "adamw"] = Field("auto", description="auto: sgd for linear, else adamw.")
-    epochs: int = Field(0, ge=0, le=1_000, description="Most passes over the training data; 0: by its size, 6 to 24.")
+    epochs: int = Field(0, ge=0, le=1_000, description="Most passes over the training data; 0: by its size, 6 to 16.")
     patience: int = Field(3, ge=1, le=100, description="Stop after so many passes without a better nDCG@10 on valid.")
     batch_size: int = Field(64, ge=1, le=65_536, description="Texts in a training step.")
     learning_rate: float = Field(

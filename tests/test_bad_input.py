@@ -395,11 +395,13 @@ def test_ctrl_c_in_the_middle_of_an_import_leaves_the_shop_as_it_was(shop, tmp_p
 def test_ctrl_c_in_the_middle_of_a_training_leaves_the_older_model(shop, cli):
     before = contents(shop)
     path = shop / "tagloom.toml"
-    path.write_text(path.read_text("utf-8").replace("patience = 2", "patience = 100"), "utf-8")
-    logs = shop / "logs/tags/0002"
-    done = interrupted(lambda: [*logs.rglob("events*")], "train", shop, "tags", "--epochs", "1000")
+    path.write_text(path.read_text("utf-8").replace("patience = 3", "patience = 100"), "utf-8")
+    unfinished = shop / "models/tags/.training"
+    done = interrupted(lambda: [*unfinished.glob("linear/pass-*")], "train", shop, "tags", "--epochs", "1000")
     was_stopped(done)
-    assert {path for path in contents(shop) if path not in before and "logs" not in path.parts} == set()
+    assert "The same command, given again, goes on from the last complete pass." in done.stderr
+    new = {path.relative_to(shop) for path in contents(shop) if path not in before}
+    assert {path.parts[0] for path in new if not path.is_relative_to("models/tags/.training")} == {"logs"}
     assert cli("tag", shop, "--text", "牛仔外套").code == 0
     assert [version.name for version in Shop.open(shop).versions()] == ["0001"]
     assert cli("train", shop, "tags", "--encoder", "popular").code == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +23,10 @@ def values_of(info: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(choices)
     if kind is bool:
         return st.booleans()
+    if get_origin(kind) is tuple:
+        entries = get_args(get_args(kind)[0])
+        fewest = next((rule.min_length for rule in info.metadata if hasattr(rule, "min_length")), 0)
+        return st.lists(st.sampled_from(entries) if entries else WORDS, min_size=fewest, max_size=4).map(tuple)
     low = next((getattr(rule, name) for rule in info.metadata for name in ("ge", "gt") if hasattr(rule, name)), None)
     high = next((getattr(rule, name) for rule in info.metadata for name in ("le", "lt") if hasattr(rule, name)), None)
     if kind is int:
@@ -80,9 +84,10 @@ def test_what_a_file_leaves_out_has_its_default_and_a_byte_order_mark_is_no_harm
         ("[tagger]\nepoch = 3\n", r"unknown key 'tagger.epoch'; did you mean 'epochs'\? Known here: encoder, "),
         ("[tager]\nepochs = 3\n", r"unknown key 'tager'; did you mean 'tagger'\? Known here: read, tags"),
         ("epochs = 3\n", r"unknown key 'epochs'"),
-        ("[tagger]\nepochs = 0\n", r"tagger.epochs = 0: input should be greater than or equal to 1"),
+        ("[tagger]\nwidth = 0\n", r"tagger.width = 0: input should be greater than or equal to 8"),
         ('[tagger]\nepochs = "many"\n', r"tagger.epochs = 'many': "),
-        ('[tagger]\nencoder = "lstm"\n', r"tagger.encoder = 'lstm': input should be 'linear', 'bag' or 'popular'"),
+        ('[tagger]\nsize = "huge"\n', r"tagger.size = 'huge': input should be 'tiny', 'small', 'base' or 'large'"),
+        ('[tagger]\nexperts = ["bert"]\n', r"tagger.experts.0 = 'bert': input should be "),
         ('[read.actions]\nnahm = "took"\n', r"read.actions.nahm = 'took': "),
         ("tags = 3\n", r"tags = 3: "),
         ("[tagger\n", r"not readable as TOML: .*line 1"),
@@ -114,6 +119,6 @@ def test_a_value_is_written_as_toml_reads_it(value):
 
 def test_the_table_of_settings_says_what_is_allowed():
     page = settings_markdown()
-    assert '| `encoder` | `"linear"` | `linear`, `bag`, `popular` |' in page
+    assert '| `size` | `"tiny"` | `tiny`, `small`, `base`, `large` |' in page
     assert "| `min_support` | `3` | whole number from 1 to 1000000 |" in page
     assert "number above 0 below 0.5" in page

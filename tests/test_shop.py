@@ -8,7 +8,7 @@ import pytest
 
 import tagloom
 from tagloom.config import Settings
-from tagloom.errors import SettingsError, ShopError
+from tagloom.errors import SettingsError, ShopError, UserError
 from tagloom.shop import SETTINGS, Shop
 
 
@@ -187,10 +187,135 @@ def test_a_version_is_measured_on_the_products_that_its_own_training_held_out(sh
     assert Shop.open(shop).train("tags", encoder="popular").manifest.data["rows"]["test"] > 2 * before
 
 
-def test_word_vectors_start_the_bag_encoder(shop):
+def test_word_vectors_start_the_networks_where_they_are_asked_for(shop):
     opened = Shop.open(shop)
-    version = opened.train("tags", encoder="bag", epochs=1, width=16)
+    opened.train("tags", encoder="bag", epochs=1, learning_rate=0, width=16)
+    assert [one.job for one in opened.versions()] == ["tags", "tags"]
+    version = opened.train("tags", encoder="bag", epochs=1, learning_rate=0, word_vectors=True)
     assert version.manifest.settings["encoder"] == "bag"
-    assert [one.job for one in opened.versions()] == ["tags", "tags", "words"]
+    assert [one.job for one in opened.versions()] == ["tags", "tags", "tags", "words"]
     (scores,) = opened.tagger().suggest(["高端 送礼"], 3, threshold=0)
     assert len(scores) == 3
+
+
+def test_an_evaluation_explains_the_figures(trained_shop):
+    opened = Shop.open(trained_shop)
+    version, found = opened.evaluation()
+    assert (version, found.tags) == opened.evaluate()[:2]
+    assert found.figures.values == opened.evaluate()[2].values
+    assert [expert.name for expert in found.training.experts] == ["linear", "name"]
+    assert set(found.training.curves) == {"linear"}  # a name is not learned in passes
+    assert len(found.training.curves["linear"].history) == 2
+    assert found.worst_tags
+    assert found.worst_products[0].text
+
+
+# Training that was broken off
+
+
+class StopError(Exception):
+    """What breaks a training off."""
+
+
+def test_a_training_that_was_broken_off_goes_on_to_the_same_model(shop):
+    def stop(expert, number, figures):
+        if number == 3:
+            raise StopError
+
+    opened = Shop.open(shop)
+    assert opened.unfinished() == {}
+    with pytest.raises(StopError):
+        opened.train("tags", epochs=5, progress=stop)
+    assert opened.unfinished() == {"linear": 3}
+    assert [version.name for version in opened.versions()] == ["0001"]
+    passes = []
+    resumed = opened.train("tags", epochs=5, progress=lambda *told: passes.append(told[:2]))
+    assert passes == [("linear", 4), ("linear", 5)]
+    assert opened.unfinished() == {}
+    assert sorted(path.name for path in resumed.path.parent.iterdir()) == ["0001", "0002", "current"]
+    assert resumed.manifest.metrics == opened.train("tags", epochs=5).manifest.metrics
+    assert len(opened.evaluation(resumed.name)[1].training.curves["linear"].history) == 5
+
+
+def test_a_training_with_other_settings_begins_anew(shop):
+    def stop(expert, number, figures):
+        raise StopError
+
+    opened = Shop.open(shop)
+    with pytest.raises(StopError):
+        opened.train("tags", progress=stop)
+    passes = []
+    with pytest.warns(RuntimeWarning, match="broken-off training of another fingerprint.*begins anew"):
+        opened.train("tags", seed=1, progress=lambda *told: passes.append(told[1]))
+    assert passes == [1, 2]
+    assert opened.unfinished() == {}
+
+
+# New tags
+
+
+CYCLING = [f"骑行 头盔 反光 防水 第{n}款" for n in range(5)]
+
+
+def test_a_tag_that_was_added_is_given_at_once_and_the_older_version_stays(shop):
+    opened = Shop.open(shop)
+    before = ids(opened)
+    text = "高端 送礼 骑行装备 防水"
+    version = opened.add_tag("骑行装备", aliases=["单车"], texts=[f"骑行装备 高端 送礼 第{n}款" for n in range(5)])
+    assert version.current
+    assert version.manifest.data["added"] == {"tag": "骑行装备", "id": max(before.values()) + 1, "to": "0001"}
+    assert ids(opened) == {**before, "骑行装备": max(before.values()) + 1}
+    assert opened.vocabulary.find("单车").name == "骑行装备"
+    scores = {score.tag: score for score in opened.tagger().suggest([text], 50, threshold=0)[0]}
+    assert scores["骑行装备"].tag_id == ids(opened)["骑行装备"]
+    assert scores["骑行装备"].confidence > 0.3
+    assert "骑行装备" not in opened.tagger("0001").tags
+    assert len(opened.products) == len(Shop.open(shop).products)
+
+
+def test_the_figures_of_a_taught_version_are_measured_anew(shop):
+    opened = Shop.open(shop)
+    version = opened.add_tag("骑行装备", texts=CYCLING)
+    again, _, figures = opened.evaluate()
+    assert again == version
+    assert figures.values == pytest.approx(version.manifest.metrics)
+    assert figures.products == opened.evaluate("0001")[2].products
+
+
+def test_examples_are_products_of_the_catalogue(shop):
+    opened = Shop.open(shop)
+    products = opened.products.frame.head(5)["product_id"].to_list()
+    text = opened.products.texts[0]
+    opened.add_tag("前五件", examples=products)
+    found = {score.tag: score.confidence for score in opened.tagger().suggest([text], 800, threshold=0)[0]}
+    other = {
+        score.tag: score.confidence
+        for score in opened.tagger().suggest([opened.products.texts[300]], 800, threshold=0)[0]
+    }
+    assert found["前五件"] > other["前五件"]
+
+
+def test_two_tags_can_be_added_one_after_the_other_and_follow_a_rename(shop):
+    opened = Shop.open(shop)
+    opened.add_tag("骑行装备", texts=CYCLING)
+    opened.add_tag("钓鱼竿")
+    assert {"骑行装备", "钓鱼竿"} <= set(opened.tagger().tags)
+    opened.save_vocabulary(opened.vocabulary.rename("骑行装备", "骑车"))
+    assert "骑车" in opened.tagger().tags
+    assert "骑行装备" not in opened.tagger().tags
+
+
+def test_a_tag_that_cannot_be_added_changes_nothing(shop):
+    opened = Shop.open(shop)
+    before = opened.vocabulary
+    known = opened.tagger().tags[0]
+    for told, problem in [
+        (lambda: opened.add_tag(known), "gives .* already"),
+        (lambda: opened.add_tag("新的", examples=["p-none"]), "there is no product 'p-none' in the catalogue"),
+        (lambda: opened.add_tag("新的", aliases=[known]), "already belongs to the tag"),
+        (lambda: opened.add_tag("，"), "a tag needs a name with a letter or digit"),
+    ]:
+        with pytest.raises(UserError, match=problem):
+            told()
+    assert opened.vocabulary == before
+    assert [version.name for version in opened.versions()] == ["0001"]

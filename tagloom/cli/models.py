@@ -28,7 +28,7 @@ _TAG = (
     "Examples: tagloom tag my-shop new.jsonl --out tagged.jsonl; tagloom tag my-shop --text '红色连衣裙';"
     " tagloom tag my-shop new.jsonl --precision 0.9 --include '颜色=*' --exclude 黑色"
 )
-_ENCODERS = "blend, linear, tree, nearest, name, bag, cnn, lstm, transformer, pretrained or popular"
+_ENCODERS = "blend, linear, tree, nearest, neighbours, name, bag, cnn, lstm, transformer, pretrained or popular"
 _TAGGED_AT_ONCE = 2_000
 
 

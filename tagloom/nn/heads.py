@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tagloom.nn.padding import is_word
 
-_QUERIES = 4  # of each family
+_QUERIES = 4  # of each group
 
 
 class PooledHead(nn.Module):
@@ -25,7 +25,7 @@ class PooledHead(nn.Module):
         tags: L.
     """
 
-    def __init__(self, width: int, tags: int, families: Sequence[Sequence[int]] = ()) -> None:  # noqa: ARG002 (as the other head)
+    def __init__(self, width: int, tags: int, groups: Sequence[Sequence[int]] = ()) -> None:  # noqa: ARG002 (as the other head)
         super().__init__()
         self.weight = nn.Parameter(torch.empty(tags, 2 * width))
         self.bias = nn.Parameter(torch.empty(tags))
@@ -64,36 +64,36 @@ class LabelwiseHead(nn.Module):
 
     Mullenbach et al. 2018, "Explainable Prediction of Medical Codes from Clinical Text", section 3.2:
     score = bias + sum over words of softmax(query . state) * (weight . state).
-    The tags of an exclusive family answer one question, such as which colour, and share their queries: four for the
-    family, each with weights of its own for every tag. That is as good and far cheaper than a query for each.
+    The tags of a group answer one question, such as which colour, and share four queries, each with weights of its own
+    for every tag: on both catalogues that were tried better than a query for each, sooner learned, and far cheaper.
     Weight and state are multiplied before the sum over words, not after it, and the words stand before the tags: on a
     CPU five times as fast as the order of the paper with 3,000 tags, texts of 24 words and a width of 128.
-    Memory: B L T for the tags of no family, four times in training.
+    Memory: B L T for the tags of no group, four times in training.
 
     Args:
         width: D.
         tags: L.
-        families: columns of the tags of each exclusive family; no tag in two.
+        groups: columns of the tags of each group; no tag in two.
     """
 
-    def __init__(self, width: int, tags: int, families: Sequence[Sequence[int]] = ()) -> None:
+    def __init__(self, width: int, tags: int, groups: Sequence[Sequence[int]] = ()) -> None:
         super().__init__()
-        members = [tag for family in families for tag in family]
+        members = [tag for group in groups for tag in group]
         taken = set(members)
         free = [tag for tag in range(tags) if tag not in taken]
-        self.sizes = [len(family) for family in families]
-        # Where in the answers, families first, each tag's column stands, and the family of each, in that order.
+        self.sizes = [len(group) for group in groups]
+        # Where in the answers, groups first, each tag's column stands, and the group of each, in that order.
         place = torch.empty(tags, dtype=torch.int64, device="cpu")
         place[torch.tensor([*members, *free], dtype=torch.int64, device="cpu")] = torch.arange(tags, device="cpu")
         self.place = place
-        self.family_of = torch.arange(len(families), device="cpu").repeat_interleave(
+        self.group_of = torch.arange(len(groups), device="cpu").repeat_interleave(
             torch.tensor(self.sizes, dtype=torch.int64, device="cpu")
         )
         self.queries = nn.Parameter(torch.empty(len(free), width))
         self.weight = nn.Parameter(torch.empty(len(free), width))
-        # None without families: parameters that nothing is asked of would have no gradient.
-        self.family_queries = nn.Parameter(torch.empty(len(families) * _QUERIES, width)) if families else None
-        self.family_weight = nn.Parameter(torch.empty(len(members), _QUERIES * width)) if families else None
+        # None without groups: parameters that nothing is asked of would have no gradient.
+        self.group_queries = nn.Parameter(torch.empty(len(groups) * _QUERIES, width)) if groups else None
+        self.group_weight = nn.Parameter(torch.empty(len(members), _QUERIES * width)) if groups else None
         self.bias = nn.Parameter(torch.empty(tags))
 
     def start(self, generator: torch.Generator, prior: Tensor) -> None:
@@ -102,40 +102,42 @@ class LabelwiseHead(nn.Module):
         with torch.no_grad():
             self.queries.normal_(0.0, 1.0 / width, generator=generator)
             self.weight.zero_()
-            if self.family_queries is not None and self.family_weight is not None:
-                # Queries of one family must not begin the same, or they stay so.
-                self.family_queries.normal_(0.0, width**-0.5, generator=generator)
-                self.family_weight.zero_()
+            if self.group_queries is not None and self.group_weight is not None:
+                # Queries of one group must not begin the same, or they stay so.
+                self.group_queries.normal_(0.0, width**-0.5, generator=generator)
+                self.group_weight.zero_()
             self.bias.copy_(prior)
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """States [B, T, D], lengths [B] -> scores [B, L]."""
         free = _attended(states, lengths, self.queries, self.weight).sum(1)
-        if self.family_queries is None or self.family_weight is None:
+        if self.group_queries is None or self.group_weight is None:
             return free + self.bias
         states = _words_alone(states, lengths)
-        attention = _attention(states, lengths, self.family_queries)  # [B, T, F Q]
+        attention = _attention(states, lengths, self.group_queries)  # [B, T, F Q]
         found = (attention.mT @ states).unflatten(1, (len(self.sizes), _QUERIES)).flatten(2)  # [B, F, Q D]
-        parts = [found[:, ix] @ weight.T for ix, weight in enumerate(self.family_weight.split(self.sizes))]
+        # Taken apart at once: a slice for each group would each make a gradient of the whole.
+        each = zip(found.unbind(1), self.group_weight.split(self.sizes), strict=True)
+        parts = [own @ weight.T for own, weight in each]
         return torch.cat([*parts, free], 1)[:, self.place.to(states.device)] + self.bias
 
     def shares(self, states: Tensor, lengths: Tensor, tags: Tensor) -> Tensor:
         """States [B, T, D], lengths [B], tags [B, K] -> what each state adds to each score, [B, T, K]; 0 in padding."""
-        members = len(self.family_of)
+        members = len(self.group_of)
         place = self.place.to(tags.device)[tags]  # [B, K]
         own = (place - members).clamp(min=0)
-        if self.family_queries is None or self.family_weight is None:
+        if self.group_queries is None or self.group_weight is None:
             return _attended(states, lengths, self.queries[own], self.weight[own])
         states = _words_alone(states, lengths)
-        family = self.family_of.to(place.device)[place.clamp(max=members - 1)]  # [B, K]
-        weight = self.family_weight[place.clamp(max=members - 1)].unflatten(2, (_QUERIES, -1))  # [B, K, Q, D]
-        attention = _attention(states, lengths, self.family_queries).unflatten(2, (-1, _QUERIES))  # [B, T, F, Q]
-        mine = attention.gather(2, family[:, None, :, None].expand(-1, states.shape[1], -1, _QUERIES))  # [B, T, K, Q]
-        of_families = (mine * torch.einsum("btd,bkqd->btkq", states, weight)).sum(3)
+        group = self.group_of.to(place.device)[place.clamp(max=members - 1)]  # [B, K]
+        weight = self.group_weight[place.clamp(max=members - 1)].unflatten(2, (_QUERIES, -1))  # [B, K, Q, D]
+        attention = _attention(states, lengths, self.group_queries).unflatten(2, (-1, _QUERIES))  # [B, T, F, Q]
+        mine = attention.gather(2, group[:, None, :, None].expand(-1, states.shape[1], -1, _QUERIES))  # [B, T, K, Q]
+        of_groups = (mine * torch.einsum("btd,bkqd->btkq", states, weight)).sum(3)
         if not len(self.queries):
-            return of_families
+            return of_groups
         shares = _attended(states, lengths, self.queries[own], self.weight[own])
-        return torch.where((place < members).unsqueeze(1), of_families, shares)
+        return torch.where((place < members).unsqueeze(1), of_groups, shares)
 
 
 def _words_alone(states: Tensor, lengths: Tensor) -> Tensor:

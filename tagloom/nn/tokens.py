@@ -40,7 +40,7 @@ class TokenEncoder(nn.Module):
         dropout: share of the numbers that is hidden in training, in the word vectors, every layer and the states.
         word_dropout: share of the words that training takes for unknown ones: what is learned of an unknown word is
             then what any word says, and no tag hangs on one word alone.
-        families: columns of the tags of each exclusive family; a labelwise head has one set of queries for each.
+        groups: columns of tags that share their queries in a labelwise head.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class TokenEncoder(nn.Module):
         tags: int,
         dropout: float = 0.0,
         word_dropout: float = 0.0,
-        families: Sequence[Sequence[int]] = (),
+        groups: Sequence[Sequence[int]] = (),
     ) -> None:
         super().__init__()
         width = SIZES[size].width
         self.words = nn.Embedding(words, width, padding_idx=PADDING)
         self.encoder = ENCODERS[kind](SIZES[size], dropout)
-        self.head = HEADS[head](width, tags, families)
+        self.head = HEADS[head](width, tags, groups)
         self.dropout = TextDropout(dropout)
         self.word_dropout = word_dropout
 
@@ -97,12 +97,12 @@ def token_encoder(
     dropout: float,
     word_dropout: float = 0.0,
     vectors: Tensor | None = None,
-    families: Sequence[Sequence[int]] = (),
+    groups: Sequence[Sequence[int]] = (),
 ) -> TokenEncoder:
     """A `TokenEncoder` on the CPU, its first weights drawn from `generator` alone.
 
     Args:
-        kind, size, head, words, dropout, word_dropout, families: as for `TokenEncoder`.
+        kind, size, head, words, dropout, word_dropout, groups: as for `TokenEncoder`.
         prior: [L] log-odds of each tag when nothing is known of a text.
         generator: randomness for the first weights.
         vectors: [V, D] to start the word vectors from, or None.
@@ -112,7 +112,7 @@ def token_encoder(
     """
     # Made without numbers at first: torch's own would be drawn from the process's random numbers.
     with torch.device("meta"):
-        model = TokenEncoder(kind, size, head, words, len(prior), dropout, word_dropout, families)
+        model = TokenEncoder(kind, size, head, words, len(prior), dropout, word_dropout, groups)
     model = model.to_empty(device="cpu")
     model.start(generator, prior, vectors)
     return model

@@ -101,7 +101,8 @@ def _shared_curve(scores: Floats, right: Floats, counts: Floats) -> tuple[Floats
         return np.array([-1.0, 1.0]), np.array([-1.0, 1.0])
     if positives < _ENOUGH_FOR_A_SHAPE:
         slope, offset = _platt(scores, right, counts)
-        knots = np.array([scores.min(), max(scores.max(), scores.min() + 1e-6)])
+        low, high = float(scores.min()), float(scores.max())
+        knots = np.array([low, max(high, low + _FLAT * max(1.0, abs(low)))])
         return knots, slope * knots + offset
     from sklearn.isotonic import IsotonicRegression
 
@@ -146,11 +147,10 @@ def _platt(scores: Floats, right: Floats, counts: Floats) -> tuple[float, float]
     # In units of their spread around their mean; the square of a large float32 is none.
     middle, spread = float(scores.mean()), float(scores.std()) or 1.0
     steepness, height = _logistic((scores - middle) / spread, targets, counts)
+    if steepness < _FLAT:  # only a model that learned nothing asks for a falling line
+        steepness, height = _FLAT, float(np.log(positives / negatives))
     slope = steepness / spread
-    if slope > 0:
-        return slope, height - slope * middle
-    # Only a model that learned nothing asks for a falling line.
-    return _FLAT, float(np.log(positives / negatives))
+    return slope, height - slope * middle
 
 
 def _shifted(line: Floats, right: Floats, counts: Floats) -> tuple[float, float]:

@@ -21,7 +21,7 @@ Values = TypeVar("Values", Floats, Bools)
 
 PROMISES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
 # A tag that is likelier wrong than right is not given, however sure the rest of its products are.
-_LEAST = 0.5
+_LEAST = 0.2
 # Fewer expected right answers say too little of one tag; it then has the threshold of all.
 _ENOUGH = 30.0
 NEVER = 2.0

@@ -17,6 +17,7 @@ Families = tuple[tuple[int, ...], ...]
 _LEAST_MEMBERS = 2
 _LEAST_PRODUCTS = 20
 _CERTAIN = 40.0
+_MOST_ALONE, _PLAIN_GROUPS = 256, 32
 
 
 def exclusive_families(names: Sequence[str], parents: Mapping[str, str], truth: Any, least: float) -> Families:
@@ -53,6 +54,26 @@ def exclusive_families(names: Sequence[str], parents: Mapping[str, str], truth: 
         if len(count) >= _LEAST_PRODUCTS and (count < 1 + 1e-3).mean() >= least:
             found.append(tuple(columns))
     return tuple(found)
+
+
+def alike(names: Sequence[str]) -> Families:
+    """Groups of tags that answer one question, for `nn.heads.LabelwiseHead`: the values of one attribute, `name=value`.
+
+    Exclusive or not, together they learn faster and rank better than each alone. Tags without an attribute stand alone,
+    unless they are more than 256: then in 32 groups, since what they cost grows with their number.
+    """
+    values: dict[str, list[int]] = {}
+    plain = []
+    for column, name in enumerate(names):
+        attribute, equals, _ = name.partition("=")
+        if equals:
+            values.setdefault(attribute, []).append(column)
+        else:
+            plain.append(column)
+    groups = [tuple(columns) for columns in values.values() if len(columns) > 1]
+    if len(plain) > _MOST_ALONE:
+        groups += [tuple(part.tolist()) for part in np.array_split(plain, _PLAIN_GROUPS)]
+    return tuple(groups)
 
 
 def family_log_odds(scores: Floats, families: Families) -> Floats:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import get_args
 
 import pytest
 import typer
 from typer.main import get_command
 
 from tagloom import cli as program
+from tagloom.config import TaggerSettings
 from tagloom.shop import Shop
 
 
@@ -42,8 +45,9 @@ def leaves():
         ("check nowhere", "nowhere: no shop here (tagloom.toml is missing); make one with: tagloom init nowhere"),
         ("import SHOP", "nothing to import; name at least one file"),
         ("train SHOP pictures", "unknown job 'pictures'; there are tags, words"),
-        ("train SHOP tags --encoder lstm", "tagger.encoder = 'lstm': input should be 'linear', 'bag' or 'popular'"),
-        ("train SHOP tags --epochs 0", "tagger.epochs = 0"),
+        ("train SHOP tags --encoder bert", "tagger.encoder = 'bert': input should be 'blend', 'linear', 'tree', "),
+        ("train SHOP tags --size huge", "tagger.size = 'huge': input should be 'tiny', 'small', 'base' or 'large'"),
+        ("train SHOP tags --epochs -1", "tagger.epochs = -1"),
         ("train SHOP tags --seed -1", "tagger.seed = -1"),
         ("train SHOP words --epochs 3", "--epochs is for tags; words has its settings in [text] of tagloom.toml"),
         ("evaluate SHOP words", "unknown job 'words'; there is: tags"),
@@ -54,11 +58,18 @@ def leaves():
         ("tag SHOP file.csv --text red", "give a file of products or --text, one of the two"),
         ("tag SHOP missing.csv", "missing.csv: no such file"),
         ("tag SHOP --text red --threshold 2", "threshold: expected a confidence from 0 to 1, came 2.0"),
+        ("tag SHOP --text red --precision 0.2", "precision: expected a share from 0.5 to 0.99, came 0.2"),
+        ("tag SHOP --text red --precision 0.9 --threshold 0.5", "threshold and precision: give one of the two"),
+        ("tag SHOP --text red --include nothing", "include: no tag is called 'nothing'; give a tag's name, or attr"),
+        ("tag SHOP --text red --exclude none=*", "exclude: no tag is called 'none=*'"),
+        ("tag SHOP --text red --without bag", "without: expected an expert of the blend (linear, name), came 'bag'"),
         ("tag SHOP --text red --version ../tags/0001", "no version '../tags/0001' of tags"),
         ("tag SHOP --text red --out .", "--out .: is a folder, expected the name of a file"),
         ("tag SHOP --text red --out no/such.jsonl", "--out no/such.jsonl: there is no folder no; make it first"),
         ("check SHOP --html no/such.html", "--html no/such.html: there is no folder no; make it first"),
         ("models SHOP --promote words", "no version 'words' of tags; there are: 0001"),
+        ("tags add SHOP 高端", "the Tagger gives '高端' already"),
+        ("tags add SHOP 新的 --example none", "there is no product 'none' in the catalogue; give its id, or its text"),
         ("tags rename SHOP 没有 x", "there is no tag '没有'"),
         ("tags merge SHOP 高端 高端", "cannot be merged into itself"),
         ("tags split SHOP 高端 --part x", "--part 'x': expected NEW NAME=word,word"),
@@ -118,6 +129,7 @@ def test_the_json_of_every_command_is_one_document(cli, shop, trained_shop, tmp_
         "words": [shop, "高端"],
         "train": [shop, "words"],
         "tag": [shop, "--text", "牛仔外套"],
+        "tags add": [shop, "骑行装备"],
         "tags rename": [shop, "高端", "高级"],
         "tags merge": [shop, "高端", "平价"],
         "tags split": [shop, "高端", "--part", "很高端=的"],
@@ -203,6 +215,77 @@ def test_fewer_or_surer_tags_can_be_asked_for(cli, trained_shop):
     assert tags("--threshold", "0", "--top", "2") == many[:2]
     assert all(tag["confidence"] >= 0.9 for tag in tags("--threshold", "0.9", "--top", "50"))
     assert [tag["confidence"] for tag in many] == sorted((tag["confidence"] for tag in many), reverse=True)
+
+
+def test_tags_can_be_wanted_unwanted_and_promised(cli, trained_shop):
+    def tags(*options):
+        asked = ["tag", trained_shop, "--text", "轻奢 高端 送礼 项链", "--json", *options]
+        return [tag["tag"] for tag in json.loads(cli(*asked).out)["tags"]]
+
+    assert tags("--threshold", "0", "--top", "50", "--include", "价位=*", "--include", "送礼")
+    assert set(tags("--threshold", "0", "--include", "价位=*", "--include", "送礼", "--top", "50")) == {
+        "价位=高端",
+        "价位=中端",
+        "价位=平价",
+        "送礼",
+    }
+    many = tags("--top", "50")
+    assert "高端" in many
+    assert tags("--top", "50", "--exclude", "高端") == [tag for tag in many if tag != "高端"]
+    surer = tags("--precision", "0.95", "--top", "50")
+    assert set(surer) < set(tags("--precision", "0.6", "--top", "50"))
+
+
+def test_an_expert_can_be_left_out(cli, trained_shop):
+    def confidences(*options):
+        asked = ["tag", trained_shop, "--text", "轻奢 高端 送礼 项链", "--json", "--threshold", "0", *options]
+        return [tag["confidence"] for tag in json.loads(cli(*asked).out)["tags"]]
+
+    assert len({tuple(confidences(*some)) for some in ([], ["--without", "name"], ["--without", "linear"])}) == 3
+
+
+# train
+
+
+def test_the_help_of_train_names_every_encoder_and_size():
+    helps = {param.name: param.help for param in leaves()["train"].params}
+    for option in ("encoder", "size"):
+        for name in get_args(TaggerSettings.model_fields[option].annotation):
+            assert re.search(rf"\b{name}\b", helps[option]), name
+
+
+def test_an_encoder_and_its_size_can_be_chosen_for_once(cli, shop):
+    done = cli("train", shop, "tags", "--encoder", "nearest", "--size", "small", "--epochs", "1", "--json")
+    assert done.code == 0, done.err
+    settings = Shop.open(shop).versions()[1].manifest.settings
+    assert (settings["encoder"], settings["size"], settings["epochs"]) == ("nearest", "small", 1)
+
+
+# tags add
+
+
+def test_a_tag_is_added_from_examples_and_given(cli, shop):
+    examples = [option for text in ("送礼 高端 骑行装备", "骑行装备 平价") for option in ("--text", text)]
+    done = cli("tags", "add", shop, "骑行装备", "--alias", "单车", *examples)
+    assert done.code == 0, done.err
+    assert "Added 骑行装备 (" in done.out
+    assert "Version 0002 gives it, and is now current." in done.out
+    assert f"tagloom models {shop} --promote 0001" in done.out
+    (listed,) = json.loads(cli("tags", "list", shop, "--like", "骑行", "--json").out)
+    assert listed["aliases"] == ["单车"]
+    asked = ["tag", shop, "--text", "骑行装备 高端 送礼", "--json", "--threshold", "0", "--include", "骑行装备"]
+    (answer,) = json.loads(cli(*asked).out)["tags"]
+    assert answer["id"] == listed["id"]
+    assert answer["confidence"] > 0.3
+
+
+def test_products_are_examples_by_their_ids(cli, shop):
+    wanted = Shop.open(shop).products.frame["product_id"].to_list()[:2]
+    done = cli("tags", "add", shop, "头两件", "--example", wanted[0], "--example", wanted[1], "--json")
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert (told["version"], told["tag"], told["to"]) == ("0002", "头两件", "0001")
+    assert told["metrics"]["nDCG@10"] > 0.3
 
 
 # import

@@ -34,11 +34,12 @@ def test_every_step_of_the_way_says_the_next_and_it_works(cli, files, tmp_path):
     assert (shop / "check.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert f"Next: tagloom train {shop} tags" in done.out
 
-    done = cli("train", shop, "tags", "--epochs", "2")
+    done = cli("train", shop, "tags", "--encoder", "linear", "--epochs", "2")
     assert done.code == 0, done.err
     assert "nDCG@10" in done.out
     assert "Trained tags version 0001" in done.out
     assert "now current" in done.out
+    assert f"Next: tagloom evaluate {shop} tags" in done.out
 
     done = cli("evaluate", shop, "tags")
     assert done.code == 0, done.err

@@ -16,9 +16,9 @@ def states(seed=0):
     return torch.randn(3, TOKENS, WIDTH, generator=torch.Generator().manual_seed(seed))
 
 
-def make(kind, trained=True, families=()):
+def make(kind, trained=True, groups=()):
     generator = torch.Generator().manual_seed(1)
-    head = kind(WIDTH, len(PRIOR), families) if families else kind(WIDTH, len(PRIOR))
+    head = kind(WIDTH, len(PRIOR), groups) if groups else kind(WIDTH, len(PRIOR))
     head.start(generator, PRIOR)
     if trained:
         with torch.no_grad():
@@ -28,15 +28,15 @@ def make(kind, trained=True, families=()):
     return head
 
 
-def with_families(width, tags):
+def with_groups(width, tags):
     return LabelwiseHead(width, tags, ((2, 0),))
 
 
-def of_families_alone(width, tags):
+def of_groups_alone(width, tags):
     return LabelwiseHead(width, tags, ((2, 0), (1, 3)))
 
 
-both = pytest.mark.parametrize("kind", [PooledHead, LabelwiseHead, with_families, of_families_alone])
+both = pytest.mark.parametrize("kind", [PooledHead, LabelwiseHead, with_groups, of_groups_alone])
 
 
 @both
@@ -108,11 +108,11 @@ def test_labelwise_is_attention_for_each_tag():
     torch.testing.assert_close(head(given, LENGTHS)[0], expected)
 
 
-def test_the_tags_of_a_family_share_their_queries_and_have_weights_of_their_own():
-    head, given = make(LabelwiseHead, families=((2, 0),)), states()
+def test_the_tags_of_a_group_share_their_queries_and_have_weights_of_their_own():
+    head, given = make(LabelwiseHead, groups=((2, 0),)), states()
     words = given[0, :3]  # [T, D]
-    pooled = ((words @ head.family_queries.T).softmax(0).T @ words).flatten()  # [Q D]
+    pooled = ((words @ head.group_queries.T).softmax(0).T @ words).flatten()  # [Q D]
     scores = head(given, LENGTHS)[0] - head.bias
-    torch.testing.assert_close(scores[[2, 0]], head.family_weight @ pooled)
+    torch.testing.assert_close(scores[[2, 0]], head.group_weight @ pooled)
     attention = (words @ head.queries.T).softmax(0)
     torch.testing.assert_close(scores[[1, 3]], ((attention.T @ words) * head.weight).sum(1))

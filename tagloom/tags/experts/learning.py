@@ -31,13 +31,13 @@ _MOST_WATCHED = 4_000
 _STEP_SIZES = (1.0, 4.0, 16.0)
 # A shop of a hundred products would see a handful of steps in all with the batches of a large one.
 _FEWEST_STEPS = 32
-_TEXTS_SEEN, _FEWEST_PASSES, _MOST_PASSES = 240_000, 6, 24
+_TEXTS_SEEN, _FEWEST_PASSES, _MOST_PASSES = 240_000, 6, 16
 
 Network = TypeVar("Network", bound="nn.Module")
 
 
 def passes_for(data: TrainingData, settings: TaggerSettings) -> int:
-    """The setting, or as many passes as make about 240,000 texts, from 6 to 24: small catalogues need more of them."""
+    """The setting, or as many passes as make about 240,000 texts, from 6 to 16: small catalogues need more of them."""
     wanted = _TEXTS_SEEN // max(1, len(data.train.reading))
     return settings.epochs or max(_FEWEST_PASSES, min(_MOST_PASSES, wanted))
 

@@ -23,6 +23,7 @@ from tagloom.tags.experts.learning import (
     warn_if_broken_off,
     watched,
 )
+from tagloom.tags.families import alike
 from tagloom.tags.features import Features, Reading
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class TokenExpert:
 
         words = len(data.features.token_of) + 2
         told: dict[str, Any] = {"kind": kind, "size": settings.size, "head": settings.head, "words": words}
-        families = data.families if settings.loss == "family" else ()
+        groups = alike(data.names)
         prior = torch.from_numpy(data.prior)
         vectors = first_vectors(data, settings, list(data.features.token_of))
         if vectors is not None and vectors.shape[1] != SIZES[settings.size].width:
@@ -72,7 +73,7 @@ class TokenExpert:
                 dropout=dropout,
                 word_dropout=hidden,
                 vectors=start,
-                families=families,
+                groups=groups,
             )
 
         part, step_size = watched(data), settings.learning_rate or _RATE
@@ -84,9 +85,7 @@ class TokenExpert:
         )
         encoder, trained = learn(make, batches, data, settings, learning_rate=step_size)
         warn_if_broken_off(trained, step_size)
-        return cls(
-            encoder.eval(), {**told, "tags": len(data.names), "families": families}, batches[0].max_length
-        ), trained
+        return cls(encoder.eval(), {**told, "tags": len(data.names), "groups": groups}, batches[0].max_length), trained
 
     @classmethod
     def load(cls, arrays: Arrays, about: dict[str, Any], features: Features) -> TokenExpert:  # noqa: ARG003

@@ -1,20 +1,16 @@
 """Label trees: tags that stand on the same products share a branch, and a text goes down the branches it belongs to.
 
-Prabhu et al. 2018, "Parabel"; Khandagale, Xiao and Babbar 2020, "Bonsai". omikuji grows the trees. Answering is ours:
-from its files the weights become sparse matrices, so that many texts are answered at once (about ten times as fast),
-every branch is looked at instead of the best ten, and the words that carried a tag can be told.
+Prabhu et al. 2018, "Parabel"; Khandagale, Xiao and Babbar 2020, "Bonsai". All trees are one sparse matrix, so that many
+texts are answered at once, every branch is looked at instead of the best ten, and the words that carried a tag can be
+told. `grow` has how they are grown.
 Shapes: B texts, V terms, L tags, N nodes of all trees, R trees, K tags asked for.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +18,8 @@ import numpy.typing as npt
 
 from tagloom.config import TaggerSettings
 from tagloom.errors import DataError
-from tagloom.tags.experts.contract import Arrays, Carried, Floats, Part, Rows, TrainingData, terms_carried
+from tagloom.tags.experts.contract import Arrays, Carried, Floats, Rows, TrainingData, terms_carried
+from tagloom.tags.experts.grow import Node, grow
 from tagloom.tags.experts.linear import picked
 from tagloom.tags.features import Features, Reading
 
@@ -56,24 +53,15 @@ class TreeExpert:
 
     @classmethod
     def fit(cls, data: TrainingData, settings: TaggerSettings) -> tuple[TreeExpert, Trained | None]:
-        """Let omikuji grow the trees.
+        """Grow the trees.
 
         Raises:
             DataError: no text has both a known term and a tag.
         """
-        import omikuji
-
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            if not _write_svm(folder / "train.txt", data.train):
-                raise DataError("no training text has a known word and a tag; lower tagger.min_documents")
-            settled = omikuji.Model.default_hyper_param()
-            settled.n_trees = settings.trees
-            with _silent():
-                threads = os.cpu_count() or 1
-                grown = omikuji.Model.train_on_data(str(folder / "train.txt"), settled, n_threads=threads)
-                grown.save(str(folder))
-            return _read_forest(sorted(folder.glob("tree*.cbor")), len(data.features), data.prior), None
+        trees = [grow(data.train, (settings.seed, tree)) for tree in range(settings.trees)]
+        if not all(trees):
+            raise DataError("no training text has a known word and a tag; lower tagger.min_documents")
+        return forest([tree for tree in trees if tree], len(data.features), data.prior), None
 
     @classmethod
     def load(cls, arrays: Arrays, about: dict[str, Any], features: Features) -> TreeExpert:  # noqa: ARG003
@@ -113,7 +101,7 @@ class TreeExpert:
         return found
 
     def _log_probabilities(self, rows: Any) -> Floats:
-        """Rows [B, V] -> log of each node's probability [B, N]; the squared hinge that omikuji uses."""
+        """Rows [B, V] -> log of each node's probability [B, N]; squared hinge, as they were grown."""
         margins = (rows @ self.weights[:-1]).toarray() + self.weights[-1].toarray()  # [B, N]
         log_p: Floats = -np.square(np.maximum(1 - margins, 0))
         for start, end in self._levels:
@@ -164,80 +152,25 @@ class TreeExpert:
         return {"trees": self.trees}
 
 
-def _write_svm(path: Path, part: Part) -> int:
-    """One line for each product with a known term: `tag,tag term:weight ...`; omikuji reads nothing else.
-
-    Returns the number of lines.
-    """
-    rows, truth = part.reading.rows, part.products
-    texts = {}
-    for ix in np.flatnonzero(np.diff(rows.indptr)).tolist():
-        terms = slice(rows.indptr[ix], rows.indptr[ix + 1])
-        pairs = zip(rows.indices[terms].tolist(), rows.data[terms].tolist(), strict=True)
-        texts[ix] = " ".join(f"{term}:{weight:.6f}" for term, weight in pairs)
-    kept = [(product, text) for product, text in enumerate(part.text_of.tolist()) if text in texts]
-    with path.open("w", encoding="utf-8") as file:
-        file.write(f"{len(kept)} {rows.shape[1]} {truth.shape[1]}\n")
-        for product, text in kept:
-            tags = truth.indices[truth.indptr[product] : truth.indptr[product + 1]]
-            file.write(f"{','.join(map(str, tags.tolist()))} {texts[text]}\n")
-    return len(kept)
-
-
-def _read_forest(files: list[Path], terms: int, prior: Floats) -> TreeExpert:
-    """omikuji's files (CBOR: a tree of branches and leaves with weights) as one matrix, nodes level by level."""
-    import cbor2
+def forest(trees: Sequence[Node], terms: int, prior: Floats) -> TreeExpert:
+    """Trees as one matrix [V + 1, N], nodes level by level."""
     from scipy.sparse import coo_matrix
 
-    level = []
-    for file in files:
-        with file.open("rb") as stream:
-            level.append((_ROOT, cbor2.load(stream)))
     parents: list[int] = []
     labels: list[int] = []
-    parts: list[tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]] = []
+    parts: list[tuple[Rows, Rows, Floats]] = []
+    level = [(_ROOT, tree) for tree in trees]
     while level:
         below = []
-        for parent, wrapped in level:
-            ((kind, node),) = wrapped.items()
-            first = len(parents)
-            children = node["children"] if kind == "Branch" else node["labels"]
-            parents += [parent] * len(children)
-            labels += [_BRANCH] * len(children) if kind == "Branch" else children
-            rows, columns, values = _weights_of(node["weights"].get("weights", node["weights"]))
-            parts.append((rows, columns + first, values))
-            if kind == "Branch":
-                below += [(first + ix, child) for ix, child in enumerate(children)]
+        for parent, node in level:
+            first, machines = len(parents), node.weights.tocoo()
+            parents += [parent] * machines.shape[1]
+            labels += [_BRANCH] * len(node.children) if node.children else node.tags.tolist()
+            parts.append((node.terms[machines.row], machines.col + first, machines.data))
+            below += [(first + ix, child) for ix, child in enumerate(node.children)]
         level = below
     rows, columns, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     matrix = coo_matrix((values, (rows, columns)), shape=(terms + 1, len(parents))).tocsr()
-    forest = (matrix.data, matrix.indices, matrix.indptr, np.array(parents), np.array(labels))
-    return TreeExpert(*forest, prior, len(files))
-
-
-def _weights_of(stored: dict[str, Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    """Rows, columns and values of one node's weights [V + 1, children], as omikuji keeps them dense or sparse."""
-    ((kind, matrix),) = stored.items()
-    values = np.array(matrix["data"], np.float32)
-    if kind == "Dense":
-        dense = values.reshape(matrix["dim"])
-        rows, columns = np.nonzero(dense)
-        return rows, columns, dense[rows, columns]
-    starts: npt.NDArray[np.int64] = np.array(matrix["indptr"], np.int64)
-    rows = np.repeat(np.array(matrix["outer_inds"], np.int64), starts[1:] - starts[:-1])
-    return rows, np.array(matrix["inner_inds"], np.int64), values
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Without what native code writes on both streams: omikuji's progress bars are thousands of lines."""
-    kept, nowhere = [os.dup(stream) for stream in (1, 2)], os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):
-        os.dup2(nowhere, stream)
-    try:
-        yield
-    finally:
-        for stream, before in zip((1, 2), kept, strict=True):
-            os.dup2(before, stream)
-            os.close(before)
-        os.close(nowhere)
+    return TreeExpert(
+        matrix.data, matrix.indices, matrix.indptr, np.array(parents), np.array(labels), prior, len(trees)
+    )
