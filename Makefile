@@ -45,7 +45,7 @@ lock:  ## resolve pyproject.toml afresh and write requirements.lock
 	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	$(PYTHON) -m venv $$folder; \
 	$$folder/bin/pip install -qq "$$(grep '^torch==' requirements.lock)"; \
-	$$folder/bin/pip install -qq hatchling editables '.[dev,trees,postgres]'; \
+	$$folder/bin/pip install -qq hatchling editables '.[dev,postgres]'; \
 	{ grep '^#' requirements.lock; \
 	  $$folder/bin/pip freeze --exclude tagloom | sed 's/+cpu$$//' | LC_ALL=C sort -f; } > $$folder/lock; \
 	cp $$folder/lock requirements.lock; echo "requirements.lock: $$(grep -c == requirements.lock) packages"

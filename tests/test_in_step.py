@@ -21,7 +21,7 @@ from tagloom import config
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {"llm", "explain", "compress", "privacy", "tune", "scale", "postgres"}
-LOCKED_EXTRAS = ["dev", "trees", "postgres"]
+LOCKED_EXTRAS = ["dev", "postgres"]
 
 
 def relative(path: Path) -> str:
@@ -123,7 +123,7 @@ def test_every_relative_link_leads_to_a_file():
 
 def test_the_extras_are_those_of_the_design():
     extras = PROJECT["optional-dependencies"].keys()
-    assert extras - {"dev", "trees"} == EXTRAS
+    assert extras - {"dev"} == EXTRAS
 
 
 def locked() -> dict[str, str]:

@@ -55,7 +55,8 @@ def run_demo(shop: Path, seed: int, products: int) -> dict[str, Any]:
         say(f"\n{product['title']}\n{product['description']}")
         tag(str(shop), text=f"{product['title']}\n{product['description']}")
     say(f"Done in {time.monotonic() - started:.0f} s.")
-    say(f"Next: open {shop / 'check.html'} in a browser; tagloom tags list {shop}; tagloom words {shop} 手机.")
+    say(f"Next: open {shop / 'check.html'} and {shop / 'evaluation-tags.html'} in a browser.")
+    say(f"Look around: tagloom tags list {shop}; tagloom words {shop} 手机; tagloom models {shop}.")
     say("Then your own files: tagloom init my-shop; tagloom import my-shop --products FILE --events FILE.")
     return {"shop": str(shop), "files": str(files), "metrics": metrics, "seconds": round(time.monotonic() - started)}
 

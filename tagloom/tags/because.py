@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from tagloom.tags.experts.contract import Expert
 from tagloom.tags.features import Reading
 
 _BECAUSE = 3
+# Chinese and Japanese; Korean parts its words.
+_NO_BLANKS = re.compile("[\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
 @dataclass(frozen=True)
@@ -63,5 +66,5 @@ def _as_written(words: Sequence[str]) -> str:
     """A run of words as it stands in a text: Chinese without blanks."""
     joined = words[0]
     for before, word in itertools.pairwise(words):
-        joined += word if max(before[-1:], word[:1]) > "\u2e7f" else f" {word}"
+        joined += word if _NO_BLANKS.search(before[-1:] + word[:1]) else f" {word}"
     return joined

@@ -20,7 +20,7 @@ Bools = npt.NDArray[np.bool_]
 Values = TypeVar("Values", Floats, Bools)
 
 PROMISES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
-# A tag that is likelier wrong than right is not given, however sure the rest of its products are.
+# What is four times as likely wrong as right is not given, however sure the rest of the tag's products are.
 _LEAST = 0.2
 # Fewer expected right answers say too little of one tag; it then has the threshold of all.
 _ENOUGH = 30.0
@@ -99,7 +99,7 @@ class Decision:
 def promised_thresholds(confidences: Floats, weights: Floats) -> Floats:
     """For each of `PROMISES` and each tag the least confidence that keeps it, [R, L]; 2 where nothing does.
 
-    The lowest confidence, from 0.5 on, such that the mean confidence of all that is given is the promise: what is
+    The lowest confidence, from 0.2 on, such that the mean confidence of all that is given is the promise: what is
     calibrated needs no truth, and a mean of confidences is steadier than a count of the few that were wrong. A tag of
     which too little would be given to tell has the threshold that keeps the promise over all tags together.
 

@@ -64,3 +64,23 @@ def test_a_killed_training_goes_on_to_the_same_model(cli, shop, tmp_path, encode
     assert files_of(resumed) == files_of(whole)
     _, found = opened.evaluation()
     assert len(found.training.curves[encoder].history) == 40
+
+
+class StopError(Exception):
+    """What breaks a training off."""
+
+
+@pytest.mark.slow
+def test_a_training_with_other_settings_says_in_one_line_that_it_begins_anew(run_cli, shop):
+    def stop(expert, number, figures):
+        if number == 2:
+            raise StopError
+
+    with pytest.raises(StopError):
+        Shop.open(shop).train("tags", progress=stop)
+    done = run_cli("train", shop, "tags", "--seed", "1")
+    assert done.code == 0, done.err
+    assert "A training was broken off (linear, pass 2)." in done.out
+    assert done.err.startswith("warning: ")
+    assert "training begins anew and will replace it" in done.err
+    assert done.err.count("\n") == 1
