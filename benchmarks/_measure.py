@@ -27,7 +27,19 @@ PROMISE = 0.95
 # Name -> settings; what they leave out has its default.
 OURS: dict[str, Settings] = {
     name: {"encoder": name}
-    for name in ("popular", "name", "nearest", "neighbours", "linear", "tree", "bag", "cnn", "lstm", "transformer", "blend")
+    for name in (
+        "popular",
+        "name",
+        "nearest",
+        "neighbours",
+        "linear",
+        "tree",
+        "bag",
+        "cnn",
+        "lstm",
+        "transformer",
+        "blend",
+    )
 }
 Peer = Callable[[Catalogue, int, int, Settings | None], Fitted]
 # Name -> peer and its longest run of words. Both lengths stand in the table: which is better depends on the catalogue.

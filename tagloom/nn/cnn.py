@@ -38,8 +38,9 @@ class CnnEncoder(nn.Module):
         self.norm.reset_parameters()
         with torch.no_grad():
             for layer in self.layers:
-                layer.weight.normal_(0.0, layer.in_features**-0.5, generator=generator)  # type: ignore[union-attr, operator]
-                layer.bias.zero_()  # type: ignore[union-attr, operator]
+                assert isinstance(layer, nn.Linear)  # noqa: S101 (for mypy: a ModuleList holds any module)
+                layer.weight.normal_(0.0, layer.in_features**-0.5, generator=generator)
+                layer.bias.zero_()
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         """Word vectors [B, T, D] of texts with lengths [B] -> states [B, T, D]; those of padding mean nothing."""

@@ -1,7 +1,7 @@
 """Heads: the states of a text's words -> one score for each tag, and what each word added to it.
 
 Both start from the prior: until trained, and for a text without words, the scores are the tags' log-odds.
-Shapes: B texts, T tokens, D width, L tags, K tags asked for.
+Shapes: B texts, T tokens, D width, L tags, K tags asked for, F groups of tags, Q queries of a group.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ class LabelwiseHead(nn.Module):
             return free + self.bias
         states = _words_alone(states, lengths)
         attention = _attention(states, lengths, self.group_queries)  # [B, T, F Q]
-        found = (attention.mT @ states).unflatten(1, (len(self.sizes), _QUERIES)).flatten(2)  # [B, F, Q D]
+        found = (attention.mT @ states).reshape(len(states), len(self.sizes), -1)  # [B, F, Q D]
         # Taken apart at once: a slice for each group would each make a gradient of the whole.
-        each = zip(found.unbind(1), self.group_weight.split(self.sizes), strict=True)
+        each = zip(found.unbind(1), torch.split(self.group_weight, self.sizes), strict=True)
         parts = [own @ weight.T for own, weight in each]
         return torch.cat([*parts, free], 1)[:, self.place.to(states.device)] + self.bias
 
@@ -130,10 +130,11 @@ class LabelwiseHead(nn.Module):
             return _attended(states, lengths, self.queries[own], self.weight[own])
         states = _words_alone(states, lengths)
         group = self.group_of.to(place.device)[place.clamp(max=members - 1)]  # [B, K]
-        weight = self.group_weight[place.clamp(max=members - 1)].unflatten(2, (_QUERIES, -1))  # [B, K, Q, D]
-        attention = _attention(states, lengths, self.group_queries).unflatten(2, (-1, _QUERIES))  # [B, T, F, Q]
-        mine = attention.gather(2, group[:, None, :, None].expand(-1, states.shape[1], -1, _QUERIES))  # [B, T, K, Q]
-        of_groups = (mine * torch.einsum("btd,bkqd->btkq", states, weight)).sum(3)
+        batch, tokens, width = states.shape
+        weight = self.group_weight[place.clamp(max=members - 1)].view(batch, -1, _QUERIES, width)  # [B, K, Q, D]
+        attention = _attention(states, lengths, self.group_queries).view(batch, tokens, -1, _QUERIES)  # [B, T, F, Q]
+        mine = attention.gather(2, group[:, None, :, None].expand(-1, tokens, -1, _QUERIES))  # [B, T, K, Q]
+        of_groups: Tensor = (mine * torch.einsum("btd,bkqd->btkq", states, weight)).sum(3)
         if not len(self.queries):
             return of_groups
         shares = _attended(states, lengths, self.queries[own], self.weight[own])

@@ -21,7 +21,7 @@ QUICK = {
     "bag": {"width": 32, "learning_rate": 0.02, "epochs": 5},
     "cnn": {"learning_rate": 0.01, "epochs": 3},
     "lstm": {"learning_rate": 0.01, "epochs": 3},
-    "transformer": {"learning_rate": 0.01, "epochs": 3},
+    "transformer": {"learning_rate": 0.004, "epochs": 5},
     "pretrained": {"learning_rate": 0.003, "epochs": 5},
     "blend": {"experts": ("tree", "nearest", "name", "linear"), "learning_rate": 4.0, "epochs": 3},
 }
