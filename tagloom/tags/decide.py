@@ -129,24 +129,39 @@ def _least_for(confidences: Floats, weights: Floats, promise: float) -> float:
     return float(falling[enough[-1]]) if len(enough) else NEVER
 
 
-def allowed_tags(names: Sequence[str], include: Sequence[str], exclude: Sequence[str]) -> Bools | None:
+def allowed_tags(
+    names: Sequence[str], include: Sequence[str], exclude: Sequence[str], standing: Sequence[str] = ()
+) -> Bools | None:
     """Which tags may be given, [L]; None: all. A rule is a tag's name, or `attribute=*` for all of its values.
 
+    Args:
+        names: [L] the tags.
+        include: these alone, where there are any.
+        exclude: never these.
+        standing: never these either; a rule of the settings, which may be about a tag that a model does not have.
+
     Raises:
-        UserError: a rule fits no tag, or they leave none.
+        UserError: a rule of the first two fits no tag, or they leave none.
     """
-    if not include and not exclude:
+    if not include and not exclude and not standing:
         return None
     allowed = np.ones(len(names), bool) if not include else np.zeros(len(names), bool)
     for kind, rules in (("include", include), ("exclude", exclude)):
         for rule in rules:
-            start = rule[:-1] if rule.endswith("=*") else None
-            fits = [name.startswith(start) if start else name == rule for name in names]
-            if not any(fits):
+            fits = _fitting(names, rule)
+            if not fits:
                 raise UserError(
                     f"{kind}: no tag is called {rule!r}; give a tag's name, or attribute=* for all its values"
                 )
-            allowed[np.flatnonzero(fits)] = kind == "include"
+            allowed[fits] = kind == "include"
+    for rule in standing:
+        allowed[_fitting(names, rule)] = False
     if not allowed.any():
         raise UserError("include and exclude leave no tag to give; drop one of the rules")
     return allowed
+
+
+def _fitting(names: Sequence[str], rule: str) -> list[int]:
+    """The columns of the tags that a rule is about."""
+    start = rule[:-1] if rule.endswith("=*") else None
+    return [ix for ix, name in enumerate(names) if (name.startswith(start) if start else name == rule)]

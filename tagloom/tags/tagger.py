@@ -286,7 +286,7 @@ class Tagger:
 
     def _allowed(self, include: Sequence[str], exclude: Sequence[str]) -> Bools | None:
         settings = self._checked()
-        return allowed_tags(self._ready.tags, include or settings.include, [*exclude, *settings.exclude])
+        return allowed_tags(self._ready.tags, include or settings.include, exclude, settings.exclude)
 
 
 def _as_texts(texts: str | Sequence[str] | Products) -> list[str]:

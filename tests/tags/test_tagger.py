@@ -390,6 +390,14 @@ def test_whole_attributes_are_included_and_excluded(colours):
         colours.suggest(text, include=["stuff=*"], exclude=["stuff=*"])
 
 
+def test_a_rule_of_the_settings_about_a_tag_that_is_not_there_is_no_error():
+    tagger = Tagger(encoder="nearest", exclude=("colour=red", "no such tag")).fit(coloured(300, 0))
+    (answer,) = tagger.suggest("red silk", top=9, threshold=0)
+    assert len(answer) == 5
+    with pytest.raises(UserError, match="exclude: no tag is called 'no such tag'"):
+        tagger.suggest("red silk", exclude=["no such tag"])
+
+
 def test_the_rules_and_the_promise_of_the_settings_hold_where_none_are_given(tmp_path):
     settings = {"encoder": "nearest", "include": ("colour=*",), "exclude": ("colour=red",), "precision": 0.9}
     tagger = Tagger(**settings).fit(coloured(300, 0))
