@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tagloom.data.vocabulary.folding import Record
     from tagloom.data.vocabulary.vocab import Vocabulary
 
-_ADD = "Example: tagloom tags add my-shop 露营 --alias 野营 --example p1 --example p7"
+_ADD = "Example: tagloom tags add my-shop 钓鱼 --alias 垂钓 --example p1 --example p7"
 _SPLIT = "Example: tagloom tags split my-shop 苹果 --part 苹果手机=手机,数码 --part 水果苹果=水果,生鲜"
 
 TagName = Annotated[str, typer.Argument(help="A tag's name or alias.", metavar="TAG")]

@@ -51,6 +51,7 @@ def save_checkpoint(folder: Path, number: int, identity: dict[str, Any], checkpo
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"pass-{number:04}"
+    shutil.rmtree(path, ignore_errors=True)  # that of another training, which was warned of
     with new_artifact(path, _JOB, identity, {}, checkpoint.record) as aside:
         save_file(_own(checkpoint.state), aside / _STATE)
         save_file(_own(checkpoint.best), aside / _BEST)

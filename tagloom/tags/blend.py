@@ -82,11 +82,12 @@ class Blend:
         return cls(dict(zip(names, map(float, curve[:-1]), strict=True)), float(curve[-1]), {})
 
     def joined(self, scores: Mapping[str, Floats]) -> Floats:
-        """Scores [B, L] by expert -> log-odds [B, L]."""
+        """Scores [B, L] by expert -> log-odds [B, L]; those of experts without weight may be missing."""
         total: Floats | None = None
         for name, weight in self.weights.items():
-            part = np.float32(weight) * scores[name]
-            total = part if total is None else total + part
+            if name in scores:
+                part = np.float32(weight) * scores[name]
+                total = part if total is None else total + part
         assert total is not None  # noqa: S101 (a blend has experts)
         return total + np.float32(self.offset)
 

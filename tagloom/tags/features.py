@@ -193,3 +193,9 @@ def _terms(words: Sequence[str], longest: int) -> list[str]:
         for start in range(len(words) - size + 1)
     ]
     return [*words, *runs]
+
+
+def chunks(count: int, tags: int) -> Iterator[slice]:
+    """Rows at once, so that an answer takes bounded memory however many tags there are."""
+    size = max(8, min(1_024, 8_000_000 // max(1, tags)))
+    return (slice(start, start + size) for start in range(0, count, size))

@@ -215,10 +215,8 @@ class Fitted:
     def scores(self, reading: Reading, wanted: Mapping[str, float]) -> dict[str, Floats]:
         """Each expert's scores [B, M], near log-odds; experts without weight are not asked."""
         asked = [name for name in self.experts if wanted.get(name)] or list(wanted)[:1]
-        return {
-            name: expert_scores(name, self.experts[name], reading, self.families if self.scored_by_family else ())
-            for name in asked
-        } | {name: np.zeros((len(reading), 1), np.float32) for name in wanted if name not in asked}
+        families = self.families if self.scored_by_family else ()
+        return {name: expert_scores(name, self.experts[name], reading, families) for name in asked}
 
     def answers(self, reading: Reading, asked: Asked) -> Iterator[list[TagScore]]:
         """For each text at most `top` tags that are sure enough, the surest first."""
@@ -226,7 +224,7 @@ class Fitted:
         confidences = self.decision.with_parents(self._by_tag(of_columns))  # [B, L]
         decision = self.decision if asked.one_of_family else self.decision.without_families()
         given = decision.given(confidences, asked.least, asked.allowed)
-        given[~reading.known] = False  # a text without one known word is no ground for any tag
+        given &= self._grounds(reading)
         shown = np.where(given, confidences, -1.0)
         best = top_columns(shown, asked.top)  # [B, K]
         sure = np.take_along_axis(shown, best, 1)
@@ -237,6 +235,15 @@ class Fitted:
                 TagScore(self.tags[tag], float(sure[ix, rank]), words[ix][rank] if words else (), self.tag_ids[tag])
                 for rank, tag in enumerate(best[ix, :count].tolist())
             ]
+
+    def _grounds(self, reading: Reading) -> Bools:
+        """Whether a text is any ground for a tag [B, L]: it has a known word, or the name of a new tag stands in it."""
+        grounds = np.repeat(reading.known[:, None].astype(np.float32), len(self.names), axis=1)
+        if not reading.known.all():
+            for column, newcomer in enumerate(self.newcomers, start=len(self.counts)):
+                grounds[:, column] = np.maximum(grounds[:, column], newcomer.named(reading))
+        found: Bools = self._by_tag(grounds) > 0
+        return found
 
     def _of_columns(self, reading: Reading, without: str) -> Floats:
         """Confidence of each column [B, M + N]."""
@@ -288,9 +295,3 @@ def expert_scores(name: str, expert: Expert, reading: Reading, families: Familie
     """One expert's scores [B, M] as log-odds."""
     scores = expert.scores(reading)
     return family_log_odds(scores, families) if families and name in NETWORKS else scores
-
-
-def chunks(count: int, tags: int) -> Iterator[slice]:
-    """Rows at once, so that an answer takes bounded memory however many tags there are."""
-    size = max(8, min(1_024, 8_000_000 // max(1, tags)))
-    return (slice(start, start + size) for start in range(0, count, size))

@@ -61,10 +61,13 @@ class Newcomer:
         vector[self.terms] = self.weights
         words = np.asarray(reading.rows @ vector).ravel()
         tags = profiles @ self.profile
+        return np.stack([words, tags, words * tags, self.named(reading)], axis=1)
+
+    def named(self, reading: Reading) -> Floats:
+        """[B] 1 where the name, or another spelling, stands in the text."""
         ways = [f" {key} " for key in keys_of(self.spellings)]
         texts = (f" {' '.join(units(words))} " for words in reading.words)
-        named = np.array([any(way in text for way in ways) for text in texts], np.float64)
-        return np.stack([words, tags, words * tags, named], axis=1)
+        return np.array([any(way in text for way in ways) for text in texts], np.float64)
 
     def carried(self, terms: npt.NDArray[Any], weights: Floats, steepness: float) -> Floats:
         """What each term of one text's row [n] adds by nearness of words."""

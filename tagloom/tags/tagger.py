@@ -14,8 +14,9 @@ from tagloom.measure.evaluation import Evaluation
 from tagloom.measure.tagging import TagMetrics
 from tagloom.tags.because import Word
 from tagloom.tags.decide import Bools, Floats, allowed_tags
+from tagloom.tags.features import chunks
 from tagloom.tags.fit import fit_tagger, tagged
-from tagloom.tags.fitted import Asked, Fitted, TagScore, chunks
+from tagloom.tags.fitted import Asked, Fitted, TagScore
 from tagloom.tags.measured import measured
 from tagloom.tags.storage import load_fitted, save_fitted
 

@@ -224,3 +224,10 @@ def test_with_too_few_tags_to_learn_from_nearness_is_asked_for():
     assert judge.curves.shape == (2, 5)
     assert (judge.curves[:, :4] >= 0).all()
     assert (judge.curves[:, 4] < 0).all()
+
+
+def test_a_new_tag_is_given_where_its_name_is_the_only_known_word(tagger):
+    wider = tagger.with_tag("zzyzx")
+    (answer,) = wider.suggest("qqq zzyzx www", threshold=0.0)
+    assert {score.tag for score in answer} == {"zzyzx"}
+    assert wider.suggest("qqq www", threshold=0.0) == [[]]

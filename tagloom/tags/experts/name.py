@@ -71,14 +71,12 @@ class NameExpert:
         """The words of the name."""
         found: list[Carried] = []
         for ix in range(len(reading)):
-            column = {tag: k for k, tag in enumerate(tags[ix].tolist())}
+            asked = set(tags[ix].tolist())
             terms, weights = [], []
             for spelling, tag in _standing(reading.words[ix], self._tags_of):
-                if tag in column:
+                if tag in asked:
                     terms.append(spelling)
-                    row = np.zeros(len(column), np.float32)
-                    row[column[tag]] = self.found[tag] - self.absent[tag]
-                    weights.append(row)
+                    weights.append(np.where(tags[ix] == tag, self.found[tag] - self.absent[tag], np.float32(0)))
             found.append((terms, np.stack(weights) if weights else np.zeros((0, tags.shape[1]), np.float32)))
         return found
 
