@@ -49,17 +49,22 @@ def strongest(carried: Mapping[str, npt.NDArray[Any]], k: int) -> tuple[Word, ..
 
 
 def distinct(terms: Iterable[tuple[str, float]]) -> tuple[Word, ...]:
-    """The strongest terms, without those that share a word with a stronger one."""
+    """The strongest terms, without those that share a word with a stronger one, or are a part of it in Chinese."""
     chosen: list[Word] = []
     seen: set[str] = set()
     for term, weight in terms:
         words = term.split(" ")
-        if seen.isdisjoint(words):
+        if seen.isdisjoint(words) and not any(_one_in_the_other(term, word) for word in seen):
             chosen.append(Word(_as_written(words), weight))
             seen.update(words)
         if len(chosen) == _BECAUSE:
             break
     return tuple(chosen)
+
+
+def _one_in_the_other(term: str, other: str) -> bool:
+    """Whether two ways of cutting Chinese name the same characters: a brand and half of it."""
+    return term[:1] > "\u2e7f" and (term in other or other in term)
 
 
 def _as_written(words: Sequence[str]) -> str:

@@ -454,8 +454,10 @@ def test_lora_learns_it_too_and_is_saved_without_peft(tmp_path, base):
     ("name", "message"),
     [("", r"tagger\.pretrained is empty: give the folder"), ("no/such-encoder", "transformers cannot load an encoder")],
 )
-def test_a_base_that_is_not_there_is_a_setting_to_mend(name, message):
+def test_a_base_that_is_not_there_is_a_setting_to_mend(name, message, monkeypatch):
     pytest.importorskip("transformers")
+    # The library reads the variable when it is imported: without this it asks the hub, five times over.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(SettingsError, match=message):
         Tagger(encoder="pretrained", pretrained=name).fit(planted())
 

@@ -35,7 +35,7 @@ def test_sgd_moves_tables_as_far_as_it_is_told_and_adam_the_rest():
     assert isinstance(table, torch.optim.SGD)
     assert isinstance(rest, torch.optim.Adam)
     assert names(encoder, table) == [{"words.weight"}]
-    assert names(encoder, rest) == [{"tags.weight", "tags.bias"}]
+    assert names(encoder, rest) == [{"norm.weight", "norm.bias", "tags.weight", "tags.bias"}]
     assert (table.defaults["lr"], rest.defaults["lr"]) == (16.0, 0.003)
     assert table.defaults["weight_decay"] == rest.defaults["weight_decay"] == 0
 

@@ -57,8 +57,10 @@ def loss_of(model):
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_it_learns_what_was_planted(kind, dropout):
     model = encoder(kind)
-    trained = run(model, dropout=dropout)
-    assert (trained.epochs, trained.stopped, trained.best[0]) == (4, "", 1.0)
+    # The bag has a hidden layer, which the large steps of plain SGD would shut.
+    how = {"optimiser": "adamw", "learning_rate": 0.03, "epochs": 20, "patience": 20} if kind == "bag" else {}
+    trained = run(model, dropout=dropout, **how)
+    assert (trained.epochs, trained.stopped, trained.best[0]) == (how.get("epochs", 4), "", 1.0)
     assert loss_of(model) < 0.3
 
 

@@ -74,3 +74,8 @@ def test_a_run_and_its_words_are_told_once_the_strongest_of_them():
 )
 def test_a_run_is_written_as_it_stands_in_a_text(run, written):
     assert distinct([(run, 1.0)]) == (Word(written, 1.0),)
+
+
+def test_a_brand_and_half_of_it_are_named_once():
+    words = distinct([("粮仓憨鼠", 3.0), ("憨鼠", 2.0), ("海盐", 1.0), ("sea", 0.5), ("season", 0.4)])
+    assert [word.text for word in words] == ["粮仓憨鼠", "海盐", "sea"]
