@@ -153,6 +153,17 @@ class Features:
         return {word: ix for ix, word in enumerate(words, start=2)}
 
     @cached_property
+    def token_idf(self) -> npt.NDArray[np.float32]:
+        """The inverse document frequency of each token number; 0 for padding and unknown words."""
+        import numpy as np
+
+        column = {term: ix for ix, term in enumerate(self.terms)}
+        found: npt.NDArray[np.float32] = np.append(
+            np.zeros(2, np.float32), [self.idf[column[w]] for w in self.token_of]
+        )
+        return found
+
+    @cached_property
     def _vectoriser(self) -> Any:
         import numpy as np
         from sklearn.feature_extraction.text import TfidfVectorizer

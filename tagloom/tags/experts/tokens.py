@@ -106,11 +106,15 @@ class TokenExpert:
     def carried(self, reading: Reading, tags: Rows) -> list[Carried]:
         """What the state of each word added to the score: see `nn.heads.carried`."""
         shares = network_carried(self.encoder, reading.tokens, tags, self.max_tokens)
-        return [
+        idf = reading.features.token_idf
+        found: list[Carried] = []
+        for words, tokens, share in zip(reading.words, reading.tokens, shares, strict=True):
+            kept = tokens[: len(share)]
+            if self.settings["kind"] == "cnn":
+                share = _to_the_words_seen(share, idf[kept])
             # A word that is not known says what its neighbours say, and is no reason itself.
-            (words[: len(share)], share * (tokens[: len(share), None] != _UNKNOWN))
-            for words, tokens, share in zip(reading.words, reading.tokens, shares, strict=True)
-        ]
+            found.append((words[: len(share)], share * (kept[:, None] != _UNKNOWN)))
+        return found
 
     def arrays(self) -> Arrays:
         """The weights."""
@@ -119,6 +123,18 @@ class TokenExpert:
     def about(self) -> dict[str, Any]:
         """What `load` needs to make the network."""
         return {"settings": self.settings, "max_tokens": self.max_tokens}
+
+
+def _to_the_words_seen(share: Floats, idf: Floats) -> Floats:
+    """What the states of `cnn` carried [T, K], shared out to the words that each saw: itself twice, its neighbours once.
+
+    By inverse document frequency [T], so that `the` does not carry what it knows of its neighbour. The sum stays.
+    """
+    around = np.pad(idf, 1)
+    seen = 2 * idf + around[:-2] + around[2:]
+    each = np.pad(share / np.maximum(seen, 1e-9)[:, None], ((1, 1), (0, 0)))
+    result: Floats = idf[:, None] * (2 * each[1:-1] + each[:-2] + each[2:])
+    return result
 
 
 def network_scores(network: nn.Module, tokens: Sequence[Rows], tags: int, max_tokens: int) -> Floats:
