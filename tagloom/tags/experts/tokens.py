@@ -126,7 +126,7 @@ class TokenExpert:
 
 
 def _to_the_words_seen(share: Floats, idf: Floats) -> Floats:
-    """What the states of `cnn` carried [T, K], shared out to the words that each saw: itself twice, its neighbours once.
+    """What the states of `cnn` carried [T, K], shared out to the words each saw: itself twice, its neighbours once.
 
     By inverse document frequency [T], so that `the` does not carry what it knows of its neighbour. The sum stays.
     """
