@@ -101,6 +101,7 @@ def _curve(name: str, curve: Curve, several: int) -> Section:
             [figures.get(key, math.nan) for figures in curve.history],
         )
         for key in names
+        if key.startswith("valid/") or key.endswith("loss")  # not the pace, whose numbers would flatten the rest
     }
     losses = {key: line for key, line in series.items() if key.endswith("loss")}
     others = {key: line for key, line in series.items() if key not in losses}

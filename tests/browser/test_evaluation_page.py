@@ -41,7 +41,10 @@ def report(tmp_path_factory):
     ]
     products = Products.of(rows)
     names, batches = judged(products, TAGS, [(sure, sure >= 0.5)])
-    history = tuple({"train/loss": 1 / (n + 1), "valid/loss": 1.1 / (n + 1), "valid/ndcg": n / 9} for n in range(8))
+    history = tuple(
+        {"train/loss": 1 / (n + 1), "train/seconds": 900.0, "valid/loss": 1.1 / (n + 1), "valid/ndcg": n / 9}
+        for n in range(8)
+    )
     curves = {"linear": Curve(history, 8), "transformer": Curve(history[:2], 1, "the loss was no finite number")}
     experts = (Expert("linear", 0.6, 0.81, 0.79), Expert("transformer", 0.4, 0.79, 0.81))
     training = Training(np.full(len(TAGS), 50), 1000, curves, experts)

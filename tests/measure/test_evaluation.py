@@ -207,7 +207,7 @@ def test_how_training_went_is_kept_beside_a_model(tmp_path):
 
 def test_the_page_holds_all_of_it_and_runs_nothing(found, tmp_path):
     curves = {
-        "linear": Curve(({"train/loss": 0.5, "valid/loss": 0.6, "valid/ndcg": 0.1},) * 3, 3),
+        "linear": Curve(({"train/loss": 0.5, "train/seconds": 9.0, "valid/loss": 0.6, "valid/ndcg": 0.1},) * 3, 3),
         "popular": Curve(()),
     }
     training = Training(None, 0, curves, (Expert("linear", 0.7, 0.81, 0.5),))
@@ -220,6 +220,8 @@ def test_the_page_holds_all_of_it_and_runs_nothing(found, tmp_path):
         assert part in text
     assert "more passes" in text
     assert "Training curves: popular" not in text
+    assert "valid nDCG" in text
+    assert "seconds" not in text  # the pace would flatten the curve that matters
 
 
 @pytest.mark.parametrize("rows", [[], [{"product_id": "1", "tags": ["rare"]}]])
