@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 
 import pytest
 
@@ -12,25 +10,6 @@ from tagloom.shop import Shop
 
 EVIL = "<script>alert(1)</script>"
 LONG = "一个很长很长很长很长很长很长很长的标签"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium; where there is none: skip, or fail if that was forbidden."""
-    forbidden = os.environ.get("TAGLOOM_REQUIRE_CHROMIUM")
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if not path:
-        reason = "no Chromium here: neither chromium nor google-chrome is in PATH (apt-get install chromium)"
-        (pytest.fail if forbidden else pytest.skip)(reason)
-    if not forbidden:
-        pytest.importorskip("playwright", reason="playwright is not installed: pip install playwright")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        # Without the sandbox, as root in a container has none.
-        chromium = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
