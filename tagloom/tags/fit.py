@@ -6,6 +6,7 @@ Shapes: U different texts of valid, L tags, M columns.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +115,7 @@ def _joined(
         contributions=_contributions(blend, scores, truth),
         trained=trained,
     )
-    object.__setattr__(fitted, "judge", _judge(fitted, data, confidences, truth, seed))
-    return fitted
+    return replace(fitted, judge=_judge(fitted, data, confidences, truth, seed))
 
 
 def _promises(confidences: Floats, weights: Floats) -> Floats:

@@ -10,11 +10,11 @@ import numpy as np
 from tagloom.config import TaggerSettings
 from tagloom.tags.experts.contract import Arrays, Carried, Floats, Rows, TrainingData, terms_carried
 from tagloom.tags.experts.learning import (
+    VALID_BATCH,
     batch_size_for,
     first_vectors,
     learn,
     sparse_batches,
-    valid_batch,
     warn_if_broken_off,
     watched,
 )
@@ -53,7 +53,7 @@ class BagExpert:
             return BagEncoder(terms, width, prior, random, vectors, settings.dropout)
 
         batch_size = batch_size_for(data, settings)
-        batches = sparse_batches(data.train, batch_size, settings.seed), sparse_batches(watched(data), valid_batch())
+        batches = sparse_batches(data.train, batch_size, settings.seed), sparse_batches(watched(data), VALID_BATCH)
         step_size = settings.learning_rate or _RATE
         encoder, trained = learn(make, batches, data, settings, learning_rate=step_size, precision="32")
         warn_if_broken_off(trained, step_size)

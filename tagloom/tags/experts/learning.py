@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tagloom.nn.losses import Loss
     from tagloom.nn.training import Trained
 
-_VALID_BATCH = 256
+VALID_BATCH = 256  # texts at once when valid is measured
 # More texts of valid choose the best pass no better, and each pass would wait for them.
 _MOST_WATCHED = 4_000
 _STEP_SIZES = (1.0, 4.0, 16.0)
@@ -152,11 +152,6 @@ def by_trial(run: Callable[..., tuple[Network, Trained]], data: TrainingData, se
 def watched(data: TrainingData) -> Part:
     """The part of valid that is measured after each pass."""
     return data.valid.head(_MOST_WATCHED)
-
-
-def valid_batch() -> int:
-    """Texts at once when valid is measured."""
-    return _VALID_BATCH
 
 
 def fingerprint(data: TrainingData, settings: TaggerSettings) -> str:

@@ -13,11 +13,11 @@ from tagloom.errors import SettingsError
 from tagloom.measure.tagging import tag_metrics
 from tagloom.tags.experts.contract import Arrays, Carried, Floats, Rows, TrainingData, terms_carried
 from tagloom.tags.experts.learning import (
+    VALID_BATCH,
     batch_size_for,
     by_trial,
     learn,
     sparse_batches,
-    valid_batch,
     warn_if_broken_off,
     watched,
 )
@@ -64,7 +64,7 @@ class LinearExpert:
             )
         prior = torch.from_numpy(data.prior)
         batch_size = batch_size_for(data, settings)
-        batches = sparse_batches(data.train, batch_size, settings.seed), sparse_batches(watched(data), valid_batch())
+        batches = sparse_batches(data.train, batch_size, settings.seed), sparse_batches(watched(data), VALID_BATCH)
 
         def run(step_size: float, **plan: Any) -> tuple[LinearEncoder, Trained]:
             sgd = settings.optimiser in ("auto", "sgd")

@@ -19,10 +19,10 @@ from tagloom.data.words.text import normalise
 from tagloom.errors import MissingExtraError, SettingsError
 from tagloom.tags.experts.contract import Arrays, Carried, Floats, Rows, TrainingData
 from tagloom.tags.experts.learning import (
+    VALID_BATCH,
     batch_size_for,
     learn,
     token_batches,
-    valid_batch,
     warn_if_broken_off,
     watched,
 )
@@ -81,7 +81,7 @@ class PretrainedExpert:
                 batch_size_for(data, settings),
                 settings.seed,
             ),
-            token_batches(_tokens(tokenizer, part.reading.texts), part, shorter, valid_batch(), None),
+            token_batches(_tokens(tokenizer, part.reading.texts), part, shorter, VALID_BATCH, None),
         )
         encoder, trained = learn(make, batches, data, settings, learning_rate=step_size)
         warn_if_broken_off(trained, step_size)

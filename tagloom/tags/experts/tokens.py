@@ -15,11 +15,11 @@ from tagloom.config import TaggerSettings
 from tagloom.data.batches import TokenBatches
 from tagloom.tags.experts.contract import Arrays, Carried, Floats, Rows, TrainingData
 from tagloom.tags.experts.learning import (
+    VALID_BATCH,
     batch_size_for,
     first_vectors,
     learn,
     token_batches,
-    valid_batch,
     warn_if_broken_off,
     watched,
 )
@@ -81,7 +81,7 @@ class TokenExpert:
             token_batches(
                 data.train.reading.tokens, data.train, settings, batch_size_for(data, settings), settings.seed
             ),
-            token_batches(part.reading.tokens, part, settings, valid_batch(), None),
+            token_batches(part.reading.tokens, part, settings, VALID_BATCH, None),
         )
         encoder, trained = learn(make, batches, data, settings, learning_rate=step_size)
         warn_if_broken_off(trained, step_size)
