@@ -70,17 +70,26 @@ class Apart:
         self._process.wait()
 
 
-def environment() -> Path:
-    """The folder of the peers' environment; made and filled where there is none, or where what it needs has changed."""
-    if given := os.environ.get("TAGLOOM_PEERS"):
+def environment(requirements: Path = REQUIREMENTS, variable: str = "TAGLOOM_PEERS") -> Path:
+    """The folder of the peers' environment; made and filled where there is none, or where what it needs has changed.
+
+    Args:
+        requirements: what it needs, `<name>-requirements.txt`; the folder is `.<name>` beside it. A line that pins
+            torch is installed before the others: whatever else needs torch would bring another one.
+        variable: of the environment; names a folder that is there already.
+    """
+    if given := os.environ.get(variable):
         return Path(given)
-    folder, wanted = HERE / ".peers", REQUIREMENTS.read_text("utf-8")
+    folder, wanted = HERE / f".{requirements.stem.partition('-')[0]}", requirements.read_text("utf-8")
     stamp = folder / "installed.txt"
     if not stamp.exists() or stamp.read_text("utf-8") != wanted:
-        print(f"Installing the packages of {REQUIREMENTS.name} into {folder}", file=sys.stderr, flush=True)
+        print(f"Installing the packages of {requirements.name} into {folder}", file=sys.stderr, flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q", "install"]
-        subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
+        for line in wanted.splitlines():
+            if line.startswith("torch=="):
+                subprocess.run([*pip, line], check=True)
+        subprocess.run([*pip, "-r", str(requirements)], check=True)
         stamp.write_text(wanted, "utf-8")
     return folder
 

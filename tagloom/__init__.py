@@ -9,14 +9,28 @@ if TYPE_CHECKING:
     from tagloom.data.sample import write_sample
     from tagloom.data.tables import Events, Products
     from tagloom.errors import TagloomError
+    from tagloom.recs.answers import Recommendation
+    from tagloom.recs.recommender import Recommender
     from tagloom.shop import Shop
     from tagloom.tags.tagger import Tagger, TagScore
 
-__all__ = ["Events", "Products", "Shop", "TagScore", "Tagger", "TagloomError", "write_sample"]
+__all__ = [
+    "Events",
+    "Products",
+    "Recommendation",
+    "Recommender",
+    "Shop",
+    "TagScore",
+    "Tagger",
+    "TagloomError",
+    "write_sample",
+]
 
 _HOMES = {
     "Events": "tagloom.data.tables",
     "Products": "tagloom.data.tables",
+    "Recommendation": "tagloom.recs.answers",
+    "Recommender": "tagloom.recs.recommender",
     "Shop": "tagloom.shop",
     "TagScore": "tagloom.tags.tagger",
     "Tagger": "tagloom.tags.tagger",

@@ -6,7 +6,7 @@ import difflib
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -170,6 +170,66 @@ class TaggerSettings(Section):
     seed: int = Field(0, ge=0, description="Seed of initial weights and order.")
 
 
+RecommenderName = Literal["popular", "recent", "category", "neighbours", "repeats", "gru", "transformer"]
+
+
+class RecommenderSettings(Section):
+    """The Recommender's model and training."""
+
+    model: Literal["blend", RecommenderName] = Field(
+        "blend", description="blend: the experts below, joined; or one alone; see models.md. popular: the baseline."
+    )
+    experts: tuple[RecommenderName, ...] = Field(
+        ("transformer", "neighbours", "repeats", "recent"), min_length=1, description="What the blend is made of."
+    )
+    size: Literal["tiny", "small", "base", "large"] = Field("tiny", description="Size of gru and transformer.")
+    weights: dict[str, Annotated[float, Field(ge=0, le=1_000)]] = Field(
+        {"purchase": 1.0, "cart": 0.7, "like": 0.7, "rate": 0.7, "post": 0.5, "view": 0.3, "search": 0.3},
+        description="How much each action says about what a user wants; what is not named says nothing.",
+    )
+    session_minutes: float = Field(30, gt=0, le=100_000, description="A longer pause ends a session.")
+    max_events: int = Field(50, ge=1, le=10_000, description="Latest events of a history that networks read.")
+    again: Literal["auto", "yes", "no"] = Field(
+        "auto", description="Recommend what the user has already; auto: as it was better on valid."
+    )
+    max_features: int = Field(50_000, ge=100, le=10_000_000, description="Most words of the products' texts.")
+    neighbours: int = Field(200, ge=1, le=10_000, description="Products kept beside each by expert neighbours.")
+    loss: Literal["auto", "full_softmax", "sampled_softmax", "binary_cross_entropy", "mean_squared_error"] = Field(
+        "auto",
+        description="auto: full_softmax up to 50,000 products, else sampled_softmax. mean_squared_error: for ratings.",
+    )
+    negatives: int = Field(2_000, ge=1, le=1_000_000, description="Products that a step of the other losses draws.")
+    negatives_power: float = Field(
+        0.5, ge=0, le=1, description="1 draws products by their number of events, 0 all alike."
+    )
+    smoothing: float = Field(0.0, ge=0, lt=1, description="Share of the truth spread over all, for full_softmax.")
+    tag_share: float = Field(0.1, ge=0, le=100, description="Weight of the next tags' loss beside the next product's.")
+    epochs: int = Field(12, ge=1, le=1_000, description="Most passes over the events.")
+    patience: int = Field(4, ge=1, le=100, description="Stop after so many passes without a better nDCG@10 on valid.")
+    batch_events: int = Field(
+        0, ge=0, le=1_000_000, description="Events in a training step; 0: by their number, 256 to 2,048."
+    )
+    learning_rate: float = Field(0.005, gt=0, le=1_000, description="Largest step.")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="Pull of the networks' weights towards zero.")
+    warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps over which the step size rises.")
+    clip: float = Field(1.0, ge=0, description="Largest norm of a step's gradient; 0: any.")
+    average: float = Field(0.0, ge=0, lt=1, description="Of the running mean of weights what stays at a step; 0: none.")
+    dropout: float = Field(0.5, ge=0, lt=1, description="Share of the numbers in the networks hidden at each step.")
+    id_dropout: float = Field(0.1, ge=0, lt=1, description="Share of products known by tags and words alone at a step.")
+    numbers: Literal["32", "bf16", "auto"] = Field(
+        "auto", description="Bits of the networks' numbers in training; auto: bf16 where that is faster."
+    )
+    threads: int = Field(1, ge=0, le=1_024, description="CPU threads in training; 0: by network size.")
+    devices: int = Field(1, ge=1, le=1_024, description="GPUs, or processes on a machine without any.")
+    refit: bool = Field(True, description="When all is chosen, learn once more from the whole log, valid included.")
+    split: Literal["last", "time"] = Field(
+        "time", description="What is held out: each user's last products, or all events after a moment."
+    )
+    valid: float = Field(0.1, gt=0, lt=0.5, description="Share of the events for choosing, for split time.")
+    test: float = Field(0.1, gt=0, lt=0.5, description="Share of the events for reporting, for split time.")
+    seed: int = Field(0, ge=0, description="Seed of initial weights and order.")
+
+
 class Settings(Section):
     """All of tagloom.toml."""
 
@@ -178,6 +238,7 @@ class Settings(Section):
     text: TextSettings = Field(TextSettings(), description="How text becomes words and numbers.")
     split: SplitSettings = Field(SplitSettings(), description="How products are divided.")
     tagger: TaggerSettings = Field(TaggerSettings(), description="The Tagger's model and training.")
+    recommender: RecommenderSettings = Field(RecommenderSettings(), description="The Recommender's model and training.")
 
 
 def settings_from(values: dict[str, Any], where: str = "settings") -> Settings:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagloom import models
 from tagloom.config import Settings, load_settings, settings_from, settings_toml
 from tagloom.errors import ShopError
 from tagloom.files import disk_errors, folder_aside, write_text
+from tagloom.models import recs, tags, words
+from tagloom.models.catalogue import Catalogue, Progress, unfinished
 from tagloom.versions import Version, Versions
 
 if TYPE_CHECKING:
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
     from tagloom.measure.crossval import CrossValidation
     from tagloom.measure.evaluation import Evaluation
     from tagloom.measure.tagging import TagMetrics
+    from tagloom.recs.measured import Measured
+    from tagloom.recs.recommender import Recommender
     from tagloom.tags.tagger import Tagger
 
 SETTINGS = "tagloom.toml"
-JOBS = ("tags", "words")
+JOBS = ("tags", "recs", "words")
+_SECTIONS = {"tags": "tagger", "recs": "recommender"}
 _LISTS = {
     "synonyms": "# A line a tag: name = alias, alias\n# 笔记本电脑 = 笔记本, 手提电脑\n",
     "stop_tags": "# Tags that are never wanted, one a line; name=* drops a whole attribute.\n",
@@ -100,8 +104,7 @@ class Shop:
 
         Args:
             files: paths or URLs whose kind is found out from their columns.
-            products: those that hold products.
-            events: those that hold events.
+            products, events: those that hold products or events.
             again: import the same log of events once more.
             progress: told the rows read since its last call.
 
@@ -185,46 +188,52 @@ class Shop:
 
     # Models
 
-    def train(self, job: str, *, progress: models.Progress | None = None, **settings: Any) -> Version:
+    def train(self, job: str, *, progress: Progress | None = None, **settings: Any) -> Version:
         """Train a new model version and let it answer from now on.
 
-        A training of `tags` that was broken off goes on where it was, to the same result, unless data or settings have
-        changed since.
+        A training of `tags` or `recs` that was broken off goes on where it was, to the same result, unless data or
+        settings have changed since.
 
         Args:
-            job: `tags`, or `words` for word vectors.
+            job: `tags`, `recs`, or `words` for word vectors.
             progress: told the expert, its pass (0 while a step size is tried) and its figures after each pass.
-            settings: keys of `[tagger]` that differ from tagloom.toml this time.
+            settings: keys of `[tagger]` or `[recommender]` that differ from tagloom.toml this time.
 
         Raises:
-            DataError: too few tagged products.
+            DataError: too few tagged products, or too few events.
         """
         if job == "words":
             return self._train_words()
-        if job != "tags":
+        if job not in JOBS:
             raise ShopError(f"unknown job {job!r}; there are {', '.join(JOBS)}")
-        asked = settings_from({"tagger": {**self.settings.tagger.model_dump(), **settings}}, "settings").tagger
-        catalogue = self._catalogue
+        section = _SECTIONS[job]
+        given = {**getattr(self.settings, section).model_dump(), **settings}
+        asked = getattr(settings_from({section: given}, "settings"), section)
+        catalogue, versions = self._catalogue, self._versions(job)
+        if job == "recs":
+            reader = recs.Reader.of(self._versions("tags"), catalogue)
+            return recs.train_recommender(versions, catalogue, asked, reader, progress)
         vectors = self.lexicon().vectors if asked.word_vectors else None
-        return models.train_tagger(self._versions("tags"), catalogue, self.settings.split, asked, vectors, progress)
+        return tags.train_tagger(versions, catalogue, self.settings.split, asked, vectors, progress)
 
-    def unfinished(self) -> dict[str, int]:
-        """Of a training of `tags` that was broken off, the passes that each expert has made; empty without one."""
-        return models.unfinished(self._versions("tags"))
+    def unfinished(self, job: str = "tags") -> dict[str, int]:
+        """Of a training that was broken off, the passes that each expert has made; empty without one."""
+        return unfinished(self._versions(job))
 
     def evaluation(self, version: str | None = None) -> tuple[Version, Evaluation]:
-        """Measure a Tagger on the products that its training held out, with the tags they have today.
-
-        Returns:
-            The version, and its figures with all that explains them: curves, worst tags and products, calibration.
-        """
+        """Measure a Tagger on the products that its training held out, with the tags they have today."""
         chosen = self._versions("tags").get(version)
-        return chosen, models.evaluation_of(chosen, self._catalogue)
+        return chosen, tags.evaluation_of(chosen, self._catalogue)
 
     def evaluate(self, version: str | None = None) -> tuple[Version, tuple[str, ...], TagMetrics]:
         """Of `evaluation` the version, the tags in the order of the figures per tag, and the figures."""
         chosen, found = self.evaluation(version)
         return chosen, found.tags, found.figures
+
+    def measured(self, version: str | None = None) -> tuple[Version, Measured]:
+        """Measure a Recommender on what users did after the part of the log that it learned from."""
+        chosen = self._versions("recs").get(version)
+        return chosen, recs.measured(chosen, self._catalogue)
 
     def add_tag(
         self, name: str, aliases: Sequence[str] = (), examples: Sequence[str] = (), texts: Sequence[str] = ()
@@ -244,26 +253,15 @@ class Shop:
             VocabularyError: an alias belongs to another tag.
             UserError: the Tagger gives the tag already, a product is unknown, or there is no word to go by.
         """
-        base, catalogue = self._versions("tags").get(), self._catalogue
-        vocabulary = catalogue.vocabulary.add([name])
-        for alias in aliases:
-            vocabulary = vocabulary.add_alias(name, alias)
-        catalogue = replace(catalogue, vocabulary=vocabulary)
-        taught = models.teach(base, catalogue, vocabulary.tag(name), examples, texts)
+        versions, catalogue = self._versions("tags"), self._catalogue.with_tag(name, aliases)
+        taught = tags.teach(versions.get(), catalogue, catalogue.vocabulary.tag(name), examples, texts)
         # Before the version: an id that a model gives must never be given to another tag.
-        self.save_vocabulary(vocabulary)
-        return models.save_taught(self._versions("tags"), base, catalogue, taught)
+        self.save_vocabulary(catalogue.vocabulary)
+        return tags.save_taught(versions, versions.get(), catalogue, taught)
 
     def cross_validate(self, folds: int, progress: Callable[..., object] = bool) -> CrossValidation:
         """Train and measure `folds` Taggers, each on what the others were not measured on."""
-        from tagloom.measure.crossval import cross_validate
-        from tagloom.tags.tagger import Tagger
-
-        def fit(train: Products, valid: Products | None) -> Tagger:
-            tagger = Tagger(**self.settings.tagger.model_dump())
-            return tagger.fit(train, valid, vocabulary=self.vocabulary, custom_words=self.lists.words)
-
-        return cross_validate(fit, self.products, folds, self.settings.split, progress)
+        return tags.cross_validated(self._catalogue, folds, self.settings.split, self.settings.tagger, progress)
 
     def promote(self, job: str, name: str) -> Version:
         """Let an older or newer version of a job's model answer from now on."""
@@ -271,14 +269,18 @@ class Shop:
 
     def tagger(self, version: str | None = None) -> Tagger:
         """The Tagger that answers now (or a named version), speaking the vocabulary's names of today."""
-        return models.load_tagger(self._versions("tags").get(version), self.vocabulary)
+        return tags.load_tagger(self._versions("tags").get(version), self.vocabulary)
+
+    def recommender(self, version: str | None = None) -> Recommender:
+        """The Recommender that answers now (or a named version), with the catalogue and all events of today."""
+        return recs.load_recommender(self._versions("recs").get(version), self._catalogue)
 
     def lexicon(self) -> Lexicon:
         """The shop's word vectors and sub-words; trained when there are none, or the catalogue has changed since."""
         versions = self._versions("words")
         if not versions.current() or versions.get().manifest.data["products"] != self.raw_products.fingerprint():
             self._train_words()
-        return models.load_words(versions)
+        return words.load_words(versions)
 
     def versions(self) -> list[Version]:
         """All model versions of all jobs, oldest first."""
@@ -288,11 +290,11 @@ class Shop:
         return Versions(self.folder / "models", job)
 
     @property
-    def _catalogue(self) -> models.Catalogue:
+    def _catalogue(self) -> Catalogue:
         products = self.products
-        return models.Catalogue(
+        return Catalogue(
             products, lambda: self.events, self.vocabulary, self.lists.words, self.raw_products.fingerprint()
         )
 
     def _train_words(self) -> Version:
-        return models.train_words(self._versions("words"), self.raw_products, self.settings.text, self.lists.words)
+        return words.train_words(self._versions("words"), self.raw_products, self.settings.text, self.lists.words)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import pwd
-import re
 import shutil
 import socket
 import subprocess
@@ -17,8 +16,15 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pytest
+import tomlkit
 
 REPOSITORY = Path(__file__).parent.parent
+# Settings of `trained_shop` and `recs_shop`, by section: small and quick.
+QUICK = {
+    "text": {"vector_epochs": 2},
+    "tagger": {"experts": ["linear", "name"], "learning_rate": 8.0, "epochs": 2, "max_features": 5000},
+    "recommender": {"epochs": 2, "numbers": "32"},
+}
 
 
 @pytest.fixture(scope="session")
@@ -91,17 +97,10 @@ def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     files = write_sample(folder / "files", products=400, users=60)
     path = Shop.create(folder / "shop").folder / "tagloom.toml"
-    quick = path.read_text(encoding="utf-8")
-    less = {
-        "experts": '["linear", "name"]',
-        "learning_rate": "8.0",
-        "epochs": "2",
-        "vector_epochs": "2",
-        "max_features": "5000",
-    }
-    for key, value in less.items():
-        quick = re.sub(rf"^{key} = .*$", f"{key} = {value}", quick, flags=re.MULTILINE)
-    path.write_text(quick, encoding="utf-8")
+    settings = tomlkit.parse(path.read_text(encoding="utf-8"))
+    for section, less in QUICK.items():
+        settings[section].update(less)
+    path.write_text(tomlkit.dumps(settings), encoding="utf-8")
     made = Shop.open(path.parent)
     made.load(products=[files.products], events=[files.events])
     made.train("tags")
@@ -112,6 +111,16 @@ def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop(trained_shop: Path, tmp_path: Path) -> Path:
     """A copy of `trained_shop` that a test may change."""
     return shutil.copytree(trained_shop, tmp_path / "shop")
+
+
+@pytest.fixture(scope="session")
+def recs_shop(trained_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of `trained_shop` that has a Recommender, too; for reading only."""
+    from tagloom import Shop
+
+    made = Shop.open(shutil.copytree(trained_shop, tmp_path_factory.mktemp("recs") / "shop"))
+    made.train("recs")
+    return made.folder
 
 
 @pytest.fixture(scope="session")

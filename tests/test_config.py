@@ -42,6 +42,7 @@ TABLES = {
     "product_columns": st.dictionaries(WORDS, WORDS | st.lists(WORDS, max_size=3).map(tuple), max_size=3),
     "event_columns": st.dictionaries(WORDS, WORDS, max_size=3),
     "actions": st.dictionaries(WORDS, st.sampled_from(["purchase", "view", "search"]), max_size=3),
+    "weights": st.dictionaries(st.sampled_from(["purchase", "view", "search"]), st.floats(0, 1_000), max_size=3),
 }
 
 
@@ -89,6 +90,7 @@ def test_what_a_file_leaves_out_has_its_default_and_a_byte_order_mark_is_no_harm
         ('[tagger]\nsize = "huge"\n', r"tagger.size = 'huge': input should be 'tiny', 'small', 'base' or 'large'"),
         ('[tagger]\nexperts = ["bert"]\n', r"tagger.experts.0 = 'bert': input should be "),
         ('[read.actions]\nnahm = "took"\n', r"read.actions.nahm = 'took': "),
+        ("[recommender.weights]\nview = -1\n", r"recommender.weights.view = -1: input should be greater than or equal"),
         ("tags = 3\n", r"tags = 3: "),
         ("[tagger\n", r"not readable as TOML: .*line 1"),
         ("[tagger]\nepochs = 3\nepochs = 4\n", r"not readable as TOML"),

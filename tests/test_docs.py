@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
@@ -42,7 +43,9 @@ def printed_by_readme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     import polars as pl
 
     folder = tmp_path_factory.mktemp("docs")
-    files = tagloom.write_sample(folder / "files", seed=0, products=300, users=5)
+    files = tagloom.write_sample(
+        folder / "files", seed=0, products=300, users=25
+    )  # fewer users are no log to learn an order from
     files.products.rename(folder / "goods.csv")
     events = [json.loads(line) for line in files.events.read_text("utf-8").splitlines() if line.endswith("}")]
     pl.DataFrame(events, infer_schema_length=None).write_parquet(folder / "log.parquet")
@@ -63,13 +66,15 @@ def run(code: str, names: dict[str, Any]) -> str:
     return out.getvalue()
 
 
-def test_the_readmes_python_is_about_ten_lines_and_runs(printed_by_readme):
+def test_the_readmes_python_is_about_fifteen_lines_and_runs(printed_by_readme):
     (code,) = blocks(ROOT / "README.md", "python")
-    assert len([line for line in code.splitlines() if line]) <= 11
-    first, second, *tags = printed_by_readme.splitlines()
+    assert len([line for line in code.splitlines() if line]) <= 15
+    first, second, *tags, _, _, third, wanted = printed_by_readme.splitlines()
     assert re.fullmatch(r"3\d\d products, \d+ tags", first)
     assert second.startswith("0001 0.")
     assert tags
+    assert re.fullmatch(r"p\d{5}(-en)? 0\.\d+", third)
+    assert len(ast.literal_eval(wanted)) == 3
 
 
 def test_the_blocks_of_the_python_page_run_one_after_the_other(printed_by_readme):
@@ -77,6 +82,13 @@ def test_the_blocks_of_the_python_page_run_one_after_the_other(printed_by_readme
     printed = [run(code, names) for code in blocks(ROOT / "docs" / "python.md", "python")]
     assert len(printed) >= len(tagloom.__all__) - 1
     assert "no shop here" in printed[-1]
+
+
+def test_the_blocks_of_the_page_on_recommending_run_one_after_the_other(printed_by_readme):
+    names: dict[str, Any] = {}
+    printed = [run(code, names) for code in blocks(ROOT / "docs" / "recommending.md", "python")]
+    assert len(printed) == 2
+    assert len(printed[-1].splitlines()) == 5
 
 
 # Commands

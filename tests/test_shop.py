@@ -89,7 +89,7 @@ def test_before_an_import_there_are_no_products(tmp_path):
 def test_nothing_to_import_and_unknown_jobs_are_told(tmp_path, jackets):
     with pytest.raises(ShopError, match="nothing to import"):
         jackets.load()
-    with pytest.raises(ShopError, match="unknown job 'pictures'; there are tags, words"):
+    with pytest.raises(ShopError, match="unknown job 'pictures'; there are tags, recs, words"):
         jackets.train("pictures")
     with pytest.raises(SettingsError, match=r"unknown key 'tagger.epoch'; did you mean 'epochs'"):
         jackets.train("tags", epoch=3)
@@ -249,6 +249,23 @@ def test_a_training_with_other_settings_begins_anew(shop):
         opened.train("tags", seed=1, progress=lambda *told: passes.append(told[1]))
     assert passes == [1, 2]
     assert opened.unfinished() == {}
+
+
+def test_a_recommender_that_was_broken_off_goes_on_to_the_same_version(shop):
+    def stop(expert, number, figures):
+        if number == 2:
+            raise StopError
+
+    opened, asked = Shop.open(shop), {"model": "gru", "epochs": 3}
+    with pytest.raises(StopError):
+        opened.train("recs", progress=stop, **asked)
+    assert (opened.unfinished("recs"), opened.unfinished("tags")) == ({"gru": 2}, {})
+    passes = []
+    resumed = opened.train("recs", progress=lambda *told: passes.append(told[:2]), **asked)
+    assert passes[0] == ("gru", 3)
+    assert opened.unfinished("recs") == {}
+    assert resumed.manifest.metrics == opened.train("recs", **asked).manifest.metrics
+    assert [version.name for version in opened.versions() if version.job == "recs"] == ["0001", "0002"]
 
 
 # New tags

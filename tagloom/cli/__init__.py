@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from tagloom.cli import data, models, vocabulary
+from tagloom.cli import data, models, recommend, vocabulary
 from tagloom.cli.show import nobody_reads, say
 from tagloom.errors import TagloomError
 
@@ -26,6 +26,10 @@ Start with `tagloom demo`, or with your own files:
     tagloom train my-shop tags
 
     tagloom tag my-shop new.jsonl
+
+    tagloom train my-shop recs
+
+    tagloom recommend my-shop USER
 """
 INTERRUPTED = 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -36,6 +40,7 @@ _MISUSE: Any = typer.BadParameter.__base__
 app = typer.Typer(help=_HELP, invoke_without_command=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 data.add_to(app)
 models.add_to(app)
+recommend.add_to(app)
 vocabulary.add_to(app)
 
 

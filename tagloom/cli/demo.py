@@ -1,4 +1,4 @@
-"""The demo: a sample shop from nothing to tagged products, with the command for each step."""
+"""The demo: a sample shop from nothing to tagged products and recommendations, with the command for each step."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from typing import Any
 
 from tagloom.cli.data import import_
 from tagloom.cli.models import evaluate, tag, train
+from tagloom.cli.recommend import recommend
 from tagloom.cli.show import say, table
 from tagloom.errors import ShopError
 from tagloom.shop import SETTINGS, Shop
 
 _FILES = "sample"
 _SHOWN = 3
+_LAST, _LONGEST = 8, 50
 
 
 def run_demo(shop: Path, seed: int, products: int) -> dict[str, Any]:
     """Make the sample shop in `shop`, its files in `shop`/sample, and run every step on it.
 
     Returns:
-        The shop, its files and the Tagger's figures.
+        The shop, its files and the figures of both models.
 
     Raises:
         ShopError: the folder is taken by something that is no demo.
@@ -48,14 +50,16 @@ def run_demo(shop: Path, seed: int, products: int) -> dict[str, Any]:
     train(str(shop), "tags")
     _step(5, "Measure it on products it never saw", f"tagloom evaluate {shop} tags")
     evaluate(str(shop), top=5)
-    metrics = Shop.open(shop).versions()[0].manifest.metrics
+    metrics = {"tags": Shop.open(shop).versions()[0].manifest.metrics}
     _step(6, "Tag products that nobody tagged", f"tagloom tag {shop} {sample.new}")
     new = [json.loads(line) for line in sample.new.read_text(encoding="utf-8").splitlines()[:_SHOWN]]
     for product in new:
         say(f"\n{product['title']}\n{product['description']}")
         tag(str(shop), text=f"{product['title']}\n{product['description']}")
+    metrics["recs"] = _recommend(shop)
+    pages = ", ".join(str(shop / f"{name}.html") for name in ("check", "evaluation-tags", "evaluation-recs"))
     say(f"Done in {time.monotonic() - started:.0f} s.")
-    say(f"Next: open {shop / 'check.html'} and {shop / 'evaluation-tags.html'} in a browser.")
+    say(f"Next: open {pages} in a browser.")
     say(f"Look around: tagloom tags list {shop}; tagloom words {shop} 手机; tagloom models {shop}.")
     say("Then your own files: tagloom init my-shop; tagloom import my-shop --products FILE --events FILE.")
     return {"shop": str(shop), "files": str(files), "metrics": metrics, "seconds": round(time.monotonic() - started)}
@@ -63,6 +67,37 @@ def run_demo(shop: Path, seed: int, products: int) -> dict[str, Any]:
 
 def _step(number: int, what: str, command: str = "") -> None:
     say(f"\n{number}. {what}" + (f"\n   $ {command}" if command else ""))
+
+
+def _recommend(shop: Path) -> dict[str, Any]:
+    """Steps 7 to 9; gives the Recommender's figures."""
+    _step(7, "Learn what users want next", f"tagloom train {shop} recs")
+    train(str(shop), "recs")
+    _step(8, "Measure it on what they did later", f"tagloom evaluate {shop} recs")
+    evaluate(str(shop), "recs")
+    user = _show_history(shop)
+    _step(9, "Recommend products and tags to this user", f"tagloom recommend {shop} {user} --top 5")
+    recommend(str(shop), user, top=5)
+    return Shop.open(shop).versions()[-1].manifest.metrics
+
+
+def _show_history(shop: Path) -> str:
+    """What the user with the most purchases did last; gives the user's id."""
+    import polars as pl
+
+    opened = Shop.open(shop)
+    events = opened.events.frame
+    bought = events.filter(pl.col("action") == "purchase")["user_id"]
+    user = str(bought.value_counts(sort=True)["user_id"][0])
+    titles = opened.raw_products.frame.select("product_id", "title")
+    last = events.filter(pl.col("user_id") == user).join(titles, on="product_id", how="left").tail(_LAST)
+    rows = last.select("time", "action", pl.coalesce("text", "title").str.head(_LONGEST)).rows()
+    table(
+        f"What user {user} did last",
+        ("time", "action", "words or product"),
+        [(f"{at:%d %b %H:%M}", *more) for at, *more in rows],
+    )
+    return user
 
 
 def _show_dirt(shop: str) -> None:

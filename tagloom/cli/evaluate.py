@@ -16,14 +16,22 @@ if TYPE_CHECKING:
 
 OfVersion = Annotated[str, typer.Option("--version", help="A model version; the current one when left out.")]
 
-EXAMPLES = "Examples: tagloom evaluate my-shop tags; tagloom evaluate my-shop tags --folds 5"
+EXAMPLES = (
+    "Examples: tagloom evaluate my-shop tags; tagloom evaluate my-shop tags --folds 5; tagloom evaluate my-shop recs"
+)
 _WORST = ("tag", "F1", "true", "given", "right", "confused with", "what to do")
+_RANKED = ("HR@10", "nDCG@10", "recall@10", "MRR@100", "MRR@20")
+_QUESTIONS = {
+    "products": "Next products",
+    "tags": "Next tags",
+    "product_tags": "Tags of the next product, from its text and the history",
+}
 _EXPERTS = ("expert", "weight", "nDCG@10 alone", "nDCG@10 without it")
 
 
 def evaluate(
     shop: ShopFolder,
-    job: Annotated[str, typer.Argument(help="What to evaluate: tags.")] = "tags",
+    job: Annotated[str, typer.Argument(help="What to evaluate: tags or recs.")] = "tags",
     version: OfVersion = "",
     folds: Annotated[
         int | None, typer.Option(help="Instead, train and measure so often, on other products each time.")
@@ -31,17 +39,23 @@ def evaluate(
     top: Annotated[int, typer.Option(help="Tags listed as the worst.", min=0)] = 10,
     json: AsJson = False,
 ) -> None:
-    """Measure a model on products that it never saw; --folds gives mean and spread over k trainings.
+    """Measure a model on what it never saw: products for tags, and what users did later for recs.
 
-    Writes evaluation-tags.html (curves, calibration, worst tags and products, what to do) and .json into the shop.
+    Writes evaluation-tags.html or evaluation-recs.html into the shop (what the figures mean, curves, what goes wrong,
+    what to do), and the same as .json. --folds gives mean and spread over k trainings.
     """
     from tagloom.files import write_json
     from tagloom.measure.evaluation_page import write_html
     from tagloom.shop import Shop
 
     opened = Shop.open(shop)
-    if job != "tags":
-        raise ShopError(f"unknown job {job!r}; there is: tags")
+    if job not in ("tags", "recs"):
+        raise ShopError(f"unknown job {job!r}; there are: tags, recs")
+    if job == "recs":
+        if folds is not None:
+            raise ShopError("--folds is for tags; recs are measured on what came later")
+        _evaluate_recs(opened, version or None, json)
+        return
     if folds is not None:
         if version:
             raise ShopError("--folds trains anew, so it takes no --version; give one of the two")
@@ -95,3 +109,26 @@ def _evaluate_folds(shop: Shop, folds: int, json: bool) -> None:
         rows = [(name, crossed.mean[name], crossed.std[name]) for name in crossed.mean]
         table(f"{folds} folds", ("measure", "mean", "standard deviation"), rows)
         say(f"The figures of each fold: {target}")
+
+
+def _evaluate_recs(shop: Shop, version: str | None, json: bool) -> None:
+    from tagloom.files import write_json
+    from tagloom.measure.evaluation import read_training
+    from tagloom.measure.recs_page import write_recs_html
+
+    with progress("Measuring", json):
+        chosen, found = shop.measured(version)
+    target = shop.folder / "evaluation-recs.html"
+    told = {"version": chosen.name, "data": chosen.manifest.data, **found.as_dict()}
+    write_json(target.with_suffix(".json"), told)
+    title = f"How good are the recommendations of version {chosen.name}?"
+    write_recs_html(told, read_training(chosen.path), told["experts"], target, title)
+    if json:
+        as_json({**told, "html": str(target)})
+        return
+    for what, title in _QUESTIONS.items():
+        models = getattr(found, what)
+        shown = [name for name in _RANKED if all(name in one.values for one in models.values())]
+        if models:
+            table(title, ("model", *shown), [(name, *(one.values[k] for k in shown)) for name, one in models.items()])
+    say(f"Intervals, curves, and what the lists do to the catalogue: {target}")

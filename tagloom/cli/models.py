@@ -21,15 +21,27 @@ if TYPE_CHECKING:
     from tagloom.tags.tagger import Tagger, TagScore
     from tagloom.versions import Version
 
-Job = Annotated[str, typer.Argument(help="What to train: tags, or words (word vectors).")]
+Job = Annotated[str, typer.Argument(help="What to train: tags, recs (recommendations), or words (word vectors).")]
 
-_TRAIN = "Examples: tagloom train my-shop tags; tagloom train my-shop tags --encoder transformer --size small"
+_TRAIN = (
+    "Examples: tagloom train my-shop tags; tagloom train my-shop tags --encoder transformer --size small;"
+    " tagloom train my-shop recs; tagloom train my-shop recs --model gru"
+)
 _TAG = (
     "Examples: tagloom tag my-shop new.jsonl --out tagged.jsonl; tagloom tag my-shop --text '红色连衣裙';"
     " tagloom tag my-shop new.jsonl --precision 0.9 --include '颜色=*' --exclude 黑色"
 )
+_MODELS = "blend, popular, recent, category, neighbours, repeats, gru or transformer"
 _ENCODERS = "blend, linear, tree, nearest, neighbours, name, bag, cnn, lstm, transformer, pretrained or popular"
 _TAGGED_AT_ONCE = 2_000
+# Which settings of a job have an option here.
+_OPTIONS = {
+    "tags": {"encoder", "size", "epochs", "seed"},
+    "recs": {"model", "size", "epochs", "seed"},
+    "words": set[str](),
+}
+# What a job is measured on.
+_ON = {"tags": "products it never saw", "recs": "events that came later"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,16 +49,18 @@ def add_to(app: typer.Typer) -> None:
     app.command("train", epilog=_TRAIN)(train)
     app.command("evaluate", epilog=EXAMPLES)(evaluate)
     app.command("tag", epilog=_TAG)(tag)
-    app.command("models", epilog="Example: tagloom models my-shop --promote 0001")(models)
+    app.command("models", epilog="Examples: tagloom models my-shop; tagloom models my-shop --promote 0001 --job recs")(
+        models
+    )
 
 
 def train(
     shop: ShopFolder,
     job: Job,
-    encoder: Annotated[str, typer.Option(help=f"{_ENCODERS}; tagloom.toml's when left out.")] = "",
+    encoder: Annotated[str, typer.Option(help=f"Of tags: {_ENCODERS}; tagloom.toml's when left out.")] = "",
+    model: Annotated[str, typer.Option(help=f"Of recs: {_MODELS}; tagloom.toml's when left out.")] = "",
     size: Annotated[
-        str,
-        typer.Option(help="Of cnn, lstm and transformer: tiny, small, base or large; tagloom.toml's when left out."),
+        str, typer.Option(help="Of networks: tiny, small, base or large; tagloom.toml's when left out.")
     ] = "",
     epochs: Annotated[int | None, typer.Option(help="Most passes over the data; tagloom.toml's when left out.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; tagloom.toml's when left out.")] = None,
@@ -59,32 +73,34 @@ def train(
     from tagloom.shop import Shop
 
     opened = Shop.open(shop)
-    told: dict[str, Any] = {"encoder": encoder or None, "size": size or None, "epochs": epochs, "seed": seed}
-    settings = {key: value for key, value in told.items() if value is not None}
-    if settings and job != "tags":
-        raise ShopError(f"--{next(iter(settings))} is for tags; {job} has its settings in [text] of tagloom.toml")
-    if job == "tags" and not json:
-        _say_unfinished(opened)
+    told = {"encoder": encoder or None, "model": model or None, "size": size or None, "epochs": epochs, "seed": seed}
+    settings: dict[str, Any] = {key: value for key, value in told.items() if value is not None}
+    for key in settings:
+        if key not in _OPTIONS.get(job, settings):
+            where = {"tags": "[tagger]", "recs": "[recommender]"}.get(job, "[text]")
+            raise ShopError(f"--{key} is not for {job}, which has its settings in {where} of tagloom.toml")
+    if not json:
+        _say_unfinished(opened, job)
     with progress("Training", json) as advance:
         try:
             version = opened.train(job, progress=lambda *told: advance(1, _doing(*told)), **settings)
         except KeyboardInterrupt:
-            if opened.unfinished():
+            if opened.unfinished(job):
                 sys.stderr.write("The same command, given again, goes on from the last complete pass.\n")
             raise
     manifest = version.manifest
     if json:
         as_json({"job": job, "version": version.name, "metrics": manifest.metrics, "data": manifest.data})
         return
-    if job == "tags":
-        title = f"Version {version.name} of tags, on {manifest.data['rows']['test']:,} products it never saw"
+    if job in _ON:
+        title = f"Version {version.name} of {job}, on {manifest.data['rows']['test']:,} {_ON[job]}"
         table(title, ("measure", "value"), list(manifest.metrics.items()))
     say(f"Trained {job} version {version.name} ({manifest.size_bytes / 1e6:.1f} MB), now current.")
-    say(f"Next: tagloom evaluate {shop} tags" if job == "tags" else f"Next: tagloom words {shop} WORD")
+    say(f"Next: tagloom evaluate {shop} {job}" if job in _ON else f"Next: tagloom words {shop} WORD")
 
 
-def _say_unfinished(shop: Shop) -> None:
-    made = [f"{expert}, pass {number}" for expert, number in shop.unfinished().items()]
+def _say_unfinished(shop: Shop, job: str) -> None:
+    made = [f"{expert}, pass {number}" for expert, number in shop.unfinished(job).items()] if job in _ON else []
     if made:
         say(f"A training was broken off ({'; '.join(made)}). It goes on from there, if data and settings are the same.")
 
@@ -195,7 +211,8 @@ def _show_answers(answers: Iterable[str]) -> None:
 
 def models(
     shop: ShopFolder,
-    promote: Annotated[str, typer.Option(help="Let this version of tags answer from now on.", metavar="VERSION")] = "",
+    promote: Annotated[str, typer.Option(help="Let this version answer from now on.", metavar="VERSION")] = "",
+    job: Annotated[str, typer.Option(help="Whose version to promote: tags or recs.")] = "tags",
     json: AsJson = False,
 ) -> None:
     """List model versions with their data, figures and size; or change the one that answers."""
@@ -203,12 +220,12 @@ def models(
 
     opened = Shop.open(shop)
     if promote:
-        opened.promote("tags", promote)
+        opened.promote(job, promote)
     versions = opened.versions()
     if json:
         as_json([{"job": v.job, "version": v.name, "current": v.current, **_about(v.manifest)} for v in versions])
         return
-    columns = ("job", "version", "now", "made", "encoder", "nDCG@10", "micro-F1", "data", "MB")
+    columns = ("job", "version", "now", "made", "model", "nDCG@10", "micro-F1", "data", "MB")
     if versions:
         table(f"Models of {shop}", columns, [_row(version) for version in versions])
     else:
@@ -224,7 +241,7 @@ def _row(version: Version) -> tuple[Any, ...]:
     manifest = version.manifest
     figures = [manifest.metrics.get(name, "") for name in ("nDCG@10", "micro-F1")]
     size = f"{manifest.size_bytes / 1e6:.1f}"
-    encoder = manifest.settings.get("encoder", "")
+    encoder = manifest.settings.get("encoder") or manifest.settings.get("model", "")
     data = manifest.data["products"][:8]
     return (
         version.job,

@@ -58,7 +58,7 @@ class SparseBatches:
         order = np.arange(self.features.shape[0])
         if self.seed is not None:
             order = np.random.default_rng((self.seed, number)).permutation(len(order))
-        for ix in _share(len(self), rank, world):
+        for ix in shared(len(self), rank, world):
             rows = order[ix * self.batch_size : (ix + 1) * self.batch_size]
             yield packed(self.features[rows]), *_truth_of(rows, self.truth, self.weights)
 
@@ -115,7 +115,7 @@ class TokenBatches:
             order = np.argsort((self.lengths + 1) * random.uniform(1, 1 + _LENGTHS_MIXED, len(self.lengths)))
             turn = random.permutation(len(turn))
         starts = [0, *self._ends]
-        for ix in _share(len(self), rank, world):
+        for ix in shared(len(self), rank, world):
             rows = order[starts[turn[ix]] : self._ends[turn[ix]]]
             yield self._padded(rows), *_truth_of(rows, self.truth, self.weights)
 
@@ -166,6 +166,6 @@ def _truth_of(rows: Ints, truth: Any, weights: Floats | None) -> tuple[Tensor, T
     return torch.from_numpy(tags.astype(np.float32)), torch.from_numpy(counts.astype(np.float32))
 
 
-def _share(count: int, rank: int, world: int) -> list[int]:
+def shared(count: int, rank: int, world: int) -> list[int]:
     """Every `world`-th of `count` batches from `rank` on; the first ones once more where they do not share out."""
     return [ix % count for ix in range(rank, -(-count // world) * world, world)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
@@ -120,6 +121,23 @@ class Events:
     def fingerprint(self) -> str:
         """A hash of the contents, as for `Products`."""
         return fingerprint(self.frame)
+
+    def before(self, moment: datetime) -> Events:
+        """The events up to a moment, itself included."""
+        return Events(self.frame.filter(pl.col("time") <= moment))
+
+    @classmethod
+    def of(cls, rows: list[dict[str, object]]) -> Events:
+        """Build a log from plain dicts; what is missing is null.
+
+        >>> from datetime import datetime
+        >>> len(Events.of([{"user_id": "u", "action": "view", "time": datetime(2026, 1, 1), "product_id": "1"}]))
+        1
+        """
+        unknown = sorted({key for row in rows for key in row} - set(EVENT_SCHEMA))
+        if unknown:
+            raise DataError(f"events: unknown fields {unknown}; an event has {list(EVENT_SCHEMA)}")
+        return cls(pl.DataFrame([{**dict.fromkeys(EVENT_SCHEMA), **row} for row in rows], schema=EVENT_SCHEMA))
 
 
 def product_texts(frame: pl.DataFrame) -> pl.Series:

@@ -49,7 +49,7 @@ def write_html(evaluation: Evaluation, path: Path, title: str) -> None:
     sections = [
         _figures(evaluation),
         *([_experts(training.experts)] if training.experts else []),
-        *(_curve(name, curve, len(training.curves)) for name, curve in training.curves.items() if curve.history),
+        *(curve_section(name, curve, len(training.curves)) for name, curve in training.curves.items() if curve.history),
         _calibration(evaluation),
         _thresholds(evaluation),
         _tags(evaluation),
@@ -92,7 +92,8 @@ def _experts(experts: tuple[Expert, ...]) -> Section:
     return "What each expert adds", told, ("expert", "weight", "nDCG@10 alone", "nDCG@10 without it"), rows, None
 
 
-def _curve(name: str, curve: Curve, several: int) -> Section:
+def curve_section(name: str, curve: Curve, several: int) -> Section:
+    """How training of one model went; `several` is how many there are."""
     passes = list(range(1, len(curve.history) + 1))
     names = list(curve.history[0])
     series = {
@@ -111,7 +112,7 @@ def _curve(name: str, curve: Curve, several: int) -> Section:
         points = {"best pass": (float(curve.best_epoch), best)}
     panels = [Panel(losses, "pass", "loss")] if losses else []
     panels += [Panel(others, "pass", "", points=points)] if others else []
-    told = f"{len(passes)} passes over the training products; kept is pass {curve.best_epoch}. {_moral(curve)}"
+    told = f"{len(passes)} passes over what was trained on; kept is pass {curve.best_epoch}. {_moral(curve)}"
     if curve.stopped:
         told += f" Training broke off: {curve.stopped}."
     title = f"Training curves: {name}" if several > 1 else "Training curves"

@@ -67,8 +67,8 @@ def page(title: str, sections: Sequence[Section]) -> str:
     return environment.from_string(template).render(title=title, parts=parts)
 
 
-def bars(names: Sequence[str], values: Sequence[float], unit: str) -> Plot:
-    """Horizontal bars, the first on top."""
+def bars(names: Sequence[str], values: Sequence[float], unit: str, digits: int = 0) -> Plot:
+    """Horizontal bars, the first on top, each with its value."""
     height = 0.28 * len(names) + 0.9
     figure, axes = _figure(height)
     labels = [_short(name) for name in names]
@@ -77,7 +77,7 @@ def bars(names: Sequence[str], values: Sequence[float], unit: str) -> Plot:
     figure.subplots_adjust(left=left, right=0.98, top=1 - 0.05 / height, bottom=0.5 / height)
     positions = range(len(names))
     drawn = axes.barh(positions, values, color="#4a90c4", height=0.7)
-    axes.bar_label(drawn, [f"{value:,.0f}" for value in values], padding=3, fontsize=_LABEL)
+    axes.bar_label(drawn, [f"{value:,.{digits}f}" for value in values], padding=3, fontsize=_LABEL)
     axes.set_yticks(positions, labels, parse_math=False)
     axes.invert_yaxis()
     axes.margins(x=0.12, y=0.02)

@@ -143,6 +143,14 @@ def pick_precision(asked: str, encoder: nn.Module, loss: Loss, batches: Sequence
     return "bf16" if seconds[True] < _WORTH_IT * seconds[False] else "32"
 
 
+def multiplies_in_16_bits() -> bool:
+    """Whether this machine's GPU or CPU has instructions for bfloat16: without them it is slower than 32 bits."""
+    if accelerator() == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    known = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("avx512_bf16", "amx_tile"))
+    return any(asked() for asked in known if asked is not None)
+
+
 @contextlib.contextmanager
 def processes(devices: int, precision: str, work: Callable[..., object], parts: tuple[Any, ...]) -> Iterator[Fabric]:
     """This process as the first of `devices`; in each other one `work(fabric, *parts)` runs beside the block.

@@ -26,11 +26,12 @@ class TransformerEncoder(nn.Module):
     Args:
         size: width, layers and heads.
         dropout: share of what every part adds that is hidden in training.
+        causal: no state knows what comes after it (Kang and McAuley 2018, "Self-Attentive Sequential Recommendation").
     """
 
-    def __init__(self, size: Size, dropout: float = 0.0) -> None:
+    def __init__(self, size: Size, dropout: float = 0.0, causal: bool = False) -> None:
         super().__init__()
-        self.heads = size.heads
+        self.heads, self.causal = size.heads, causal
         self.layers = nn.ModuleList(_Layer(size, dropout) for _ in range(size.layers))
         self.norm = nn.LayerNorm(size.width)
 
@@ -42,8 +43,10 @@ class TransformerEncoder(nn.Module):
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         """Word vectors [B, T, D] of texts with lengths [B] -> states [B, T, D]; those of padding mean nothing."""
-        # A text without words looks at its first padding: a softmax over nothing is no number.
-        seen = is_word(lengths.clamp(min=1), embedded.shape[1])[:, None, None, :]  # [B, 1, 1, T]
+        # A text without words looks at its first padding: a softmax over nothing is no number. Who looks back alone
+        # never meets padding, which comes last.
+        word = is_word(lengths.clamp(min=1), embedded.shape[1])  # [B, T]
+        seen = None if self.causal else word[:, None, None, :]  # [B, 1, 1, T]
         turns = _turns(embedded.shape[1], embedded.shape[2] // self.heads, embedded.device)
         states = embedded
         for layer in self.layers:
@@ -77,17 +80,17 @@ class _Layer(nn.Module):
             nn.init.normal_(linear.weight, 0.0, spread, generator)
             nn.init.zeros_(linear.bias)
 
-    def forward(self, states: Tensor, seen: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(self, states: Tensor, seen: Tensor | None, turns: tuple[Tensor, Tensor]) -> Tensor:
         states = states + self.dropout(self._attention(self.norm_before_attention(states), seen, turns))
         inner = nn.functional.gelu(self.wide(self.norm_before_wide(states)))  # [B, T, 4 D]
         added: Tensor = states + self.dropout(self.narrow(inner))
         return added
 
-    def _attention(self, states: Tensor, seen: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    def _attention(self, states: Tensor, seen: Tensor | None, turns: tuple[Tensor, Tensor]) -> Tensor:
         query = _turned(self._by_head(self.query(states)), turns)
         key = _turned(self._by_head(self.key(states)), turns)
         value = self._by_head(self.value(states))
-        found = scaled_dot_product_attention(query, key, value, attn_mask=seen)  # [B, H, T, E]
+        found = scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=seen is None)  # [B, H, T, E]
         gathered: Tensor = self.gathered(found.transpose(1, 2).flatten(2))  # [B, T, D]
         return gathered
 

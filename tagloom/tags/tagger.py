@@ -98,6 +98,11 @@ class Tagger:
         return self._ready.tags
 
     @property
+    def tag_ids(self) -> tuple[int, ...]:
+        """Their stable ids."""
+        return self._ready.tag_ids
+
+    @property
     def threshold(self) -> float:
         """The confidence from which a tag is given: the one that made micro-F1 highest on valid."""
         return self._ready.threshold
@@ -171,7 +176,7 @@ class Tagger:
 
     def confidences(self, texts: Sequence[str], *, without: str = "") -> Iterator[Floats]:
         """Confidence of every tag, batch by batch: arrays [B, L] over all texts, in order."""
-        fitted = self._ready
+        fitted, texts = self._ready, _as_texts(texts)
         for rows in chunks(len(texts), len(fitted.tags)):
             yield fitted.confidences(fitted.features.read(texts[rows]), without)
 
@@ -210,7 +215,7 @@ class Tagger:
     def evaluate(self, products: Products) -> TagMetrics:
         """Measure on tagged products that were not trained on; tags the Tagger does not know count as missed.
 
-        Every text is ranked, also one without a known word, which `suggest` gives no tag.
+        Also a text without a known word is ranked.
 
         Raises:
             NotFittedError: before `fit` or `load`.
@@ -244,12 +249,7 @@ class Tagger:
     def save(
         self, path: str | Path, *, data: dict[str, Any] | None = None, metrics: dict[str, Any] | None = None
     ) -> None:
-        """Write a model version; see `tagloom.artifact`.
-
-        Args:
-            path: a folder that does not exist yet.
-            data: what it was trained on, for the manifest.
-            metrics: how good it is, for the manifest.
+        """Write a model version into a new folder, with `data` and `metrics` in its manifest; see `tagloom.artifact`.
 
         Raises:
             ArtifactError: `path` exists.

@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from tagloom import cli as program
-from tagloom.config import TaggerSettings
+from tagloom.config import RecommenderSettings, TaggerSettings
 from tagloom.shop import Shop
 
 
@@ -44,13 +44,13 @@ def leaves():
         ("init SHOP", "is a shop already"),
         ("check nowhere", "nowhere: no shop here (tagloom.toml is missing); make one with: tagloom init nowhere"),
         ("import SHOP", "nothing to import; name at least one file"),
-        ("train SHOP pictures", "unknown job 'pictures'; there are tags, words"),
+        ("train SHOP pictures", "unknown job 'pictures'; there are tags, recs, words"),
         ("train SHOP tags --encoder bert", "tagger.encoder = 'bert': input should be 'blend', 'linear', 'tree', "),
         ("train SHOP tags --size huge", "tagger.size = 'huge': input should be 'tiny', 'small', 'base' or 'large'"),
         ("train SHOP tags --epochs -1", "tagger.epochs = -1"),
         ("train SHOP tags --seed -1", "tagger.seed = -1"),
-        ("train SHOP words --epochs 3", "--epochs is for tags; words has its settings in [text] of tagloom.toml"),
-        ("evaluate SHOP words", "unknown job 'words'; there is: tags"),
+        ("train SHOP words --epochs 3", "--epochs is not for words, which has its settings in [text] of tagloom.toml"),
+        ("evaluate SHOP words", "unknown job 'words'; there are: tags, recs"),
         ("evaluate SHOP --folds 1", "cannot make 1 folds"),
         ("evaluate SHOP --folds 3 --version 0001", "give one of the two"),
         ("evaluate SHOP --version 9", "no version '9' of tags; there are: 0001"),
@@ -88,13 +88,13 @@ def test_a_wrong_use_is_told_in_one_line(cli, trained_shop, tmp_path, monkeypatc
     assert done.out == ""
 
 
-@pytest.mark.parametrize("command", ["check", "train", "evaluate", "tag", "words"])
+@pytest.mark.parametrize("command", ["check", "train", "evaluate", "tag", "recommend", "words"])
 def test_a_new_shop_says_which_step_comes_first(cli, tmp_path, command):
     shop = Shop.create(tmp_path / "new").folder
-    more = {"train": ["tags"], "tag": ["--text", "red"], "words": ["red"]}.get(command, [])
+    more = {"train": ["tags"], "tag": ["--text", "red"], "recommend": ["u1"], "words": ["red"]}.get(command, [])
     done = cli(command, shop, *more)
     assert done.code == 2
-    first = "train" if command in ("evaluate", "tag") else "import"
+    first = "train" if command in ("evaluate", "tag", "recommend") else "import"
     assert f"run: tagloom {first} {shop}" in done.err
     assert cli("models", shop).out == f"No models yet. Next: tagloom train {shop} tags\n"
 
@@ -121,7 +121,7 @@ def test_a_program_that_does_not_end_a_pipe_well_is_not_ours_to_mourn(cli, monke
 
 
 @pytest.mark.parametrize("words", [words for words in leaves() if words != "demo"])
-def test_the_json_of_every_command_is_one_document(cli, shop, trained_shop, tmp_path, words):
+def test_the_json_of_every_command_is_one_document(cli, shop, trained_shop, recs_shop, tmp_path, words):
     files = trained_shop.parent / "files"
     arguments = {
         "init": [tmp_path / "another"],
@@ -129,6 +129,7 @@ def test_the_json_of_every_command_is_one_document(cli, shop, trained_shop, tmp_
         "words": [shop, "高端"],
         "train": [shop, "words"],
         "tag": [shop, "--text", "牛仔外套"],
+        "recommend": [recs_shop, "u0001"],
         "tags add": [shop, "骑行装备"],
         "tags rename": [shop, "高端", "高级"],
         "tags merge": [shop, "高端", "平价"],
@@ -247,10 +248,10 @@ def test_an_expert_can_be_left_out(cli, trained_shop):
 # train
 
 
-def test_the_help_of_train_names_every_encoder_and_size():
+def test_the_help_of_train_names_every_encoder_model_and_size():
     helps = {param.name: param.help for param in leaves()["train"].params}
-    for option in ("encoder", "size"):
-        for name in get_args(TaggerSettings.model_fields[option].annotation):
+    for settings, option in ((TaggerSettings, "encoder"), (RecommenderSettings, "model"), (TaggerSettings, "size")):
+        for name in get_args(settings.model_fields[option].annotation):
             assert re.search(rf"\b{name}\b", helps[option]), name
 
 
@@ -380,11 +381,13 @@ def test_the_demo_runs_from_nothing_and_again(run_cli, tmp_path):
     done = run_cli("demo", "sample-shop", "--products", "400")
     assert done.code == 0, done.err
     assert "6. Tag products that nobody tagged" in done.out
+    assert "9. Recommend products and tags to this user" in done.out
     assert done.err == ""
     again = run_cli("demo", "sample-shop", "--products", "400", "--json")
     assert again.code == 0, again.err
     told = json.loads(again.out)
-    assert told["metrics"]["nDCG@10"] > 0.4
+    assert told["metrics"]["tags"]["nDCG@10"] > 0.4
+    assert told["metrics"]["recs"]["HR@10"] > 0.2
     assert [path.name for path in tmp_path.iterdir()] == ["sample-shop"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep me", encoding="utf-8")

@@ -16,16 +16,16 @@ from tagloom.shop import Shop
 ROOT = Path(__file__).parents[2]
 
 
-def killed(shop, *arguments):
+def killed(shop, job, *arguments):
     """Start a training and kill it, without a chance to tidy up, as soon as a few passes are complete."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tagloom", "train", str(shop), "tags", *arguments],
+        [sys.executable, "-m", "tagloom", "train", str(shop), job, *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     deadline = time.monotonic() + 120
-    while max(Shop.open(shop).unfinished().values(), default=0) < 3:
+    while max(Shop.open(shop).unfinished(job).values(), default=0) < 3:
         assert process.poll() is None, "ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -46,7 +46,7 @@ def test_a_killed_training_goes_on_to_the_same_model(cli, shop, tmp_path, encode
     path.write_text(text.replace("learning_rate = 8.0", f"learning_rate = {8.0 if encoder == 'linear' else 0.001}"))
     other = shutil.copytree(shop, tmp_path / "other")
     arguments = ["--encoder", encoder, "--epochs", "40"]
-    killed(shop, *arguments)
+    killed(shop, "tags", *arguments)
     opened = Shop.open(shop)
     (made,) = opened.unfinished().values()
     assert 3 <= made < 40
@@ -64,6 +64,28 @@ def test_a_killed_training_goes_on_to_the_same_model(cli, shop, tmp_path, encode
     assert files_of(resumed) == files_of(whole)
     _, found = opened.evaluation()
     assert len(found.training.curves[encoder].history) == 40
+
+
+@pytest.mark.slow
+def test_a_killed_training_of_recommendations_goes_on_to_the_same_model(cli, shop, tmp_path):
+    path = shop / "tagloom.toml"
+    path.write_text(path.read_text("utf-8").replace("patience = 4", "patience = 100"), "utf-8")
+    other = shutil.copytree(shop, tmp_path / "other")
+    arguments = ["--model", "gru", "--epochs", "12"]
+    killed(shop, "recs", *arguments)
+    (made,) = Shop.open(shop).unfinished("recs").values()
+    assert Shop.open(shop).unfinished("tags") == {}
+    assert [version.job for version in Shop.open(shop).versions()] == ["tags"]
+
+    done = cli("train", shop, "recs", *arguments)
+    assert done.code == 0, done.err
+    assert f"A training was broken off (gru, pass {made}). It goes on from there" in done.out
+    assert done.err == ""
+    assert Shop.open(shop).unfinished("recs") == {}
+    assert cli("train", other, "recs", *arguments).code == 0
+    resumed, whole = (Shop.open(one).versions()[1] for one in (shop, other))
+    assert resumed.manifest.metrics == whole.manifest.metrics
+    assert files_of(resumed) == files_of(whole)
 
 
 class StopError(Exception):

@@ -348,6 +348,8 @@ def test_what_is_no_text_is_refused_with_its_place(tagger, text):
     with pytest.raises(UserError, match="texts, entry 1: expected a string"):
         tagger.suggest(["dress", text])
     with pytest.raises(UserError, match="texts, entry 1: expected a string"):
+        next(tagger.confidences(["dress", text]))
+    with pytest.raises(UserError, match="texts, entry 1: expected a string"):
         tagger.with_tag("new", examples=["dress", text])
 
 

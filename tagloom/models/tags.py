@@ -1,55 +1,24 @@
-"""A shop's models as versions: trained, broken off and gone on with, measured, taught a new tag."""
+"""A shop's Tagger as versions: trained, broken off and gone on with, measured, taught a new tag."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tagloom.config import SplitSettings, TaggerSettings, TextSettings
+from tagloom.config import SplitSettings, TaggerSettings
 from tagloom.errors import UserError
+from tagloom.models.catalogue import Catalogue, Progress, checkpoints
 from tagloom.versions import Version, Versions
 
 if TYPE_CHECKING:
-    from tagloom.data.split import Split
-    from tagloom.data.tables import Events, Products
+    from tagloom.data.tables import Products
     from tagloom.data.vocabulary.vocab import Tag, Vocabulary
-    from tagloom.data.words.lexicon import Lexicon
     from tagloom.data.words.wordvectors import WordVectors
+    from tagloom.measure.crossval import CrossValidation
     from tagloom.measure.evaluation import Evaluation
     from tagloom.tags.tagger import Tagger
-
-# Told the expert, the number of its pass and that pass's figures.
-Progress = Callable[[str, int, dict[str, float]], object]
-
-_UNFINISHED = ".training"
-
-
-@dataclass(frozen=True, eq=False)
-class Catalogue:
-    """What a shop's models learn from and are measured on.
-
-    Args:
-        products: with clean tags.
-        events: loads the log; only a division by time asks for it.
-        vocabulary: the tags of today.
-        custom_words: words that are never split.
-        fingerprint: of the products as they were imported.
-    """
-
-    products: Products
-    events: Callable[[], Events]
-    vocabulary: Vocabulary
-    custom_words: tuple[str, ...]
-    fingerprint: str
-
-    def split(self, settings: SplitSettings) -> Split:
-        """The products' rows in train, valid and test."""
-        from tagloom.data.split import split_products
-
-        return split_products(self.products, settings, self.events() if settings.by == "time" else None)
 
 
 def train_tagger(
@@ -75,7 +44,7 @@ def train_tagger(
         custom_words=catalogue.custom_words,
         word_vectors=word_vectors,
         log_folder=versions.folder.parent / "logs" / versions.job / path.name,
-        checkpoint=_checkpoints(versions),
+        checkpoint=checkpoints(versions),
         progress=progress,
     )
     figures = tagger.evaluate(take(products, parts.test))
@@ -86,14 +55,8 @@ def train_tagger(
         "split": split.model_dump(),
     }
     tagger.save(path, data=data, metrics=figures.values)
-    shutil.rmtree(_checkpoints(versions), ignore_errors=True)
+    shutil.rmtree(checkpoints(versions), ignore_errors=True)
     return versions.promote(path.name)
-
-
-def unfinished(versions: Versions) -> dict[str, int]:
-    """The experts of a training that was broken off, and the passes that each has made."""
-    passes = sorted(_checkpoints(versions).glob("*/pass-*"))
-    return {path.parent.name: int(path.name.removeprefix("pass-")) for path in passes}
 
 
 def evaluation_of(version: Version, catalogue: Catalogue) -> Evaluation:
@@ -157,30 +120,19 @@ def _texts_of(products: Products, wanted: Sequence[str]) -> list[str]:
     return [texts[rows[product_id]] for product_id in wanted]
 
 
-def _checkpoints(versions: Versions) -> Path:
-    """Where a training that is broken off can go on from."""
-    return versions.folder / versions.job / _UNFINISHED
+def cross_validated(
+    catalogue: Catalogue,
+    folds: int,
+    split: SplitSettings,
+    settings: TaggerSettings,
+    progress: Callable[..., object],
+) -> CrossValidation:
+    """Train and measure `folds` Taggers, each on what the others were not measured on."""
+    from tagloom.measure.crossval import cross_validate
+    from tagloom.tags.tagger import Tagger
 
+    def fit(train: Products, valid: Products | None) -> Tagger:
+        tagger = Tagger(**settings.model_dump())
+        return tagger.fit(train, valid, vocabulary=catalogue.vocabulary, custom_words=catalogue.custom_words)
 
-def train_words(versions: Versions, products: Products, settings: TextSettings, custom_words: Sequence[str]) -> Version:
-    """Train word vectors and sub-words on the texts of a catalogue as it was imported."""
-    from tagloom.artifact import new_artifact
-    from tagloom.data.words.lexicon import Lexicon
-
-    lexicon = Lexicon.train(products.texts.to_list(), settings, custom_words)
-    path = versions.next_path()
-    data = {"products": products.fingerprint(), "rows": len(products)}
-    figures = {"words": len(lexicon.vectors), "subwords": len(lexicon.subwords)}
-    with new_artifact(path, versions.job, settings.model_dump(), data, figures) as folder:
-        lexicon.save(folder)
-    return versions.promote(path.name)
-
-
-def load_words(versions: Versions) -> Lexicon:
-    """The word vectors and sub-words that are current."""
-    from tagloom.artifact import check_artifact
-    from tagloom.data.words.lexicon import Lexicon
-
-    path = versions.get().path
-    check_artifact(path, versions.job)
-    return Lexicon.load(path)
+    return cross_validate(fit, catalogue.products, folds, split, progress)

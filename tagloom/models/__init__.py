@@ -1,0 +1,1 @@
+"""A shop's models as versions: one file for each job."""

@@ -1,0 +1,1 @@
+"""Recommend products and tags: the Recommender, its models and baselines."""

@@ -1,0 +1,88 @@
+"""What is taken again: food, cosmetics, what was looked at and not bought yet.
+
+How likely the next product is one of the history, by how many products ago it was last touched, counted over all users;
+times how much more or less often this very product is taken again (Bhagat et al. 2018, "Buy It Again", with distance in
+the place of time). Products that a user does not have score 0. Shapes: B users, N events, P products, G distances.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tagloom.config import RecommenderSettings
+from tagloom.recs.experts.contract import Arrays, Asked, Floats, Ints, TrainingData
+
+_FARTHEST = 64  # products; what is farther counts as if it were so far
+# A product's own rate counts as if it had been that of all for so many expected repetitions.
+_PRIOR = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class RepeatsExpert:
+    """The log of how much likelier than by chance a product of the history is next.
+
+    Args:
+        rates: [G + 1] how likely the product that was last touched d products ago is next; that of 0 is not used.
+        factors: of each product of training how much more often than that it is taken again.
+    """
+
+    rates: Floats
+    factors: Floats
+
+    @classmethod
+    def fit(cls, data: TrainingData, settings: RecommenderSettings) -> RepeatsExpert:  # noqa: ARG003 (as the others)
+        """Count."""
+        histories = data.asked.histories
+        there = histories.product_ix >= 0
+        products, users = histories.product_ix[there], histories.user[there]
+        hits, chances = np.zeros(_FARTHEST + 1), np.full(_FARTHEST + 1, 1e-9)
+        found, expected_of = np.zeros(len(products), bool), np.zeros(len(data.items))
+        taken = np.zeros(len(data.items))
+        rows: list[tuple[int, Ints]] = []
+        for ago in range(1, _FARTHEST + 1):
+            later = np.flatnonzero(users[ago:] == users[:-ago]) + ago if ago < len(users) else np.zeros(0, np.int64)
+            same = products[later] == products[later - ago]
+            new = later[same & ~found[later]]
+            found[new] = True
+            hits[ago], chances[ago] = len(new), chances[ago] + len(later)
+            taken += np.bincount(products[new], minlength=len(taken))
+            rows.append((ago, products[later - ago]))
+        rates = hits / chances
+        for ago, before in rows:
+            expected_of += rates[ago] * np.bincount(before, minlength=len(taken))
+        factors = (taken + _PRIOR) / (expected_of + _PRIOR)
+        return cls(rates.astype(np.float32), factors.astype(np.float32))
+
+    def again(self, data: TrainingData, settings: RecommenderSettings) -> RepeatsExpert:
+        """Counted anew in another log, such as the whole one."""
+        return self.fit(data, settings)
+
+    def scores(self, asked: Asked) -> Floats:
+        """[B, P]: see the class."""
+        histories, items = asked.histories, asked.items
+        there = np.flatnonzero(histories.product_ix >= 0)
+        users, products = histories.user[there], histories.product_ix[there]
+        counts = np.bincount(users, minlength=len(asked))
+        # From the end of each history: 1 is the last product.
+        ago = np.repeat(np.cumsum(counts), counts) - np.arange(len(users))
+        factors = np.append(self.factors, 1.0)[items.ids[products]]  # a product that came later: as all are
+        likely = self.rates[np.minimum(ago, _FARTHEST)] * factors
+        scores = np.zeros((len(asked), len(items)), np.float32)
+        np.maximum.at(scores, (users, products), np.log1p(len(items) * likely).astype(np.float32))
+        return scores
+
+    def arrays(self) -> Arrays:
+        """The rates and factors."""
+        return {"rates": self.rates, "factors": self.factors}
+
+    def about(self) -> dict[str, Any]:
+        """Nothing more."""
+        return {}
+
+    @classmethod
+    def load(cls, arrays: Arrays, about: dict[str, Any], settings: RecommenderSettings) -> RepeatsExpert:  # noqa: ARG003
+        """From what `arrays` gave."""
+        return cls(arrays["rates"], arrays["factors"])

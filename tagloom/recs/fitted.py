@@ -1,0 +1,226 @@
+"""What a Recommender has learned, and how it answers.
+
+Shapes: B users, P products, L tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+from tagloom.config import RecommenderSettings
+from tagloom.data.histories import Histories, histories_of
+from tagloom.data.tables import Events
+from tagloom.errors import NotFittedError, UserError
+from tagloom.measure.ranking import top_of
+from tagloom.recs.blend import Blend
+from tagloom.recs.experts.contract import Asked, Expert, Floats, Ints
+from tagloom.recs.experts.popular import PopularExpert, log_shares_of
+from tagloom.recs.interest import Interest
+from tagloom.recs.items import Items
+from tagloom.recs.joint import Joint, columns_of
+from tagloom.recs.windows import merged
+
+if TYPE_CHECKING:
+    from tagloom.data.vocabulary.vocab import Vocabulary
+    from tagloom.nn.training import Trained
+    from tagloom.tags.tagger import Tagger
+
+# Scores that are held at a time, for all experts together.
+_SCORES_AT_ONCE = 12_000_000
+_NONE = np.zeros(0, np.int64)
+NOBODY = Histories((), np.zeros(1, np.int64), _NONE, _NONE, _NONE, np.zeros(0, np.float32), (), {})
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The state of a Recommender after `fit` or `load`.
+
+    Args:
+        settings: how it was learned.
+        items: the products of today.
+        histories: everybody's, as `read_histories` gives them; of nobody after `load`, until `seeing`.
+        experts: by name.
+        blend: of products, over the experts.
+        default: [P] logs of shares: what is taken now, for users of whom nothing is known.
+        again: whether what a user has is recommended too.
+        interest: of tags; None where the catalogue has none.
+        joint: interest and the Tagger's view together; None without a Tagger.
+        tagger: reads texts; None where there was nothing to learn it from.
+        unseen: rows of `items.known.product_ids`: products that the Tagger has not learned from.
+        contributions: of each expert its weight, and nDCG@10 on valid alone and of the blend without it.
+        trained: how training of the networks went, right after `fit`.
+    """
+
+    settings: RecommenderSettings
+    items: Items
+    histories: Histories
+    experts: Mapping[str, Expert]
+    blend: Blend
+    default: Floats
+    again: bool
+    interest: Interest | None
+    joint: Joint | None
+    tagger: Tagger | None
+    unseen: Ints
+    contributions: tuple[dict[str, Any], ...]
+    trained: Mapping[str, Trained]
+
+    # Products
+
+    def scores(self, asked: Asked) -> Floats:
+        """[B, P] the blend's; the best products of a user compare as logs of probabilities do."""
+        return self.blend.joined([self.experts[name].scores(asked) for name in self.blend.names])
+
+    def scores_or_default(self, asked: Asked) -> Floats:
+        """[B, P] the blend's, and what is taken most now for users of whom nothing is known."""
+        known = self.knows(asked)
+        if known.all():
+            return self.scores(asked)
+        scores = np.tile(self.default, (len(asked), 1))
+        if known.any():
+            scores[known] = self.scores(asked.of(np.flatnonzero(known)))
+        return scores
+
+    def best(self, asked: Asked, scores: Floats, most: int) -> Ints:
+        """The best products of each user, rows of the items [B, most or P]; -1 where there are no more."""
+        return top_of(scores, max(1, min(most, scores.shape[1])), self.owned(asked))
+
+    def top(self, asked: Asked, most: int) -> Ints:
+        """The same for any number of users, [B, most]."""
+        found = np.full((len(asked), most), -1, np.int64)
+        for rows, part in self.in_parts(asked):
+            best = self.best(part, self.scores_or_default(part), most)
+            found[rows, : best.shape[1]] = best
+        return found
+
+    def in_parts(self, asked: Asked) -> Iterator[tuple[slice, Asked]]:
+        """The users part by part, so that the memory that scores take stays bounded."""
+        size = max(1, _SCORES_AT_ONCE // (max(1, len(asked.items)) * (1 + len(self.experts))))
+        for start in range(0, len(asked), size):
+            rows = slice(start, min(len(asked), start + size))
+            yield rows, asked.of(np.arange(rows.start, rows.stop))
+
+    def owned(self, asked: Asked) -> Any:
+        """CSR matrix [B, P] of the products of each history; None where these are recommended, too."""
+        if self.again:
+            return None
+        histories = asked.histories
+        there = histories.product_ix >= 0
+        ones = np.ones(int(there.sum()), np.int8)
+        shape = (len(asked), len(asked.items))
+        return csr_matrix((ones, (histories.user[there], histories.product_ix[there])), shape=shape)
+
+    # Users
+
+    def asked_of(self, user_ids: Sequence[str]) -> Asked:
+        """Users of the log by id; what was left out of the whole log is not told of each of them."""
+        rows = [row for user_id in user_ids if (row := self.histories.row(user_id)) is not None]
+        return Asked(replace(self.histories.of(rows), left_out={}), self.items)
+
+    @staticmethod
+    def knows(asked: Asked) -> npt.NDArray[np.bool_]:
+        """[B] whether a user did anything with a product, or typed a text."""
+        return asked.histories.lengths > 0
+
+    # Tags
+
+    def interest_of(self, asked: Asked) -> Floats:
+        """[B, L] the log of each tag's share among those of what comes next; everybody's for users who are unknown."""
+        if self.interest is None:
+            return np.zeros((len(asked), 0), np.float32)
+        found = np.tile(self.interest.popular, (len(asked), 1))
+        for rows, part in self.in_parts(asked):
+            known = np.flatnonzero(self.knows(part))
+            if len(known):
+                some = part.of(known)
+                found[rows.start + known] = self.interest.scores(some, self.scores(some), self.experts)
+        return found
+
+    def wanted_tags(self, asked: Asked) -> tuple[Floats, tuple[str, ...], tuple[int, ...]]:
+        """[B, L] how likely each tag is one of the next product's, and the tags' names and ids, each once.
+
+        L is 0 in a catalogue without tags.
+        """
+        if self.interest is None:
+            return np.zeros((len(asked), 0), np.float32), (), ()
+        known = self.items.known
+        # Columns of tags that were merged since have the same id.
+        ids, first, place = np.unique(known.tag_ids, return_index=True, return_inverse=True)
+        shares = np.zeros((len(asked), len(ids)), np.float32)
+        np.add.at(shares.T, place, np.exp(self.interest_of(asked)).T)
+        return self.interest.confidences(shares), tuple(known.tags[ix] for ix in first), tuple(ids.tolist())
+
+    @property
+    def tagger_tags(self) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """Names and ids of the Tagger's tags; without a vocabulary it may have numbered them in another way."""
+        tagger, known = self._reading[0], self.items.known
+        ids = dict(zip(known.tags, known.tag_ids, strict=True))
+        return tagger.tags, tuple(ids.get(tag, own) for tag, own in zip(tagger.tags, tagger.tag_ids, strict=True))
+
+    def tags_of_texts(self, asked: Asked, texts: Sequence[str]) -> Floats:
+        """[T] how sure each of the Tagger's tags is for one user and the one of the texts that it fits best."""
+        tagger, joint = self._reading
+        sure = np.concatenate(list(tagger.confidences(texts)))
+        interest = self.interest_of(asked).repeat(len(texts), 0)
+        assert self.interest is not None  # noqa: S101 (what is joined is fitted with it)
+        best: Floats = joint.confidences(sure, interest, self.interest.popular).max(0)
+        return best
+
+    def text_of(self, product_id: str) -> str:
+        """The text of a product of the catalogue.
+
+        Raises:
+            UserError: there is no such product.
+            NotFittedError: the catalogue is not at hand.
+        """
+        row = self.items.row_of.get(product_id)
+        if row is None:
+            raise UserError(f"product: there is no product {product_id!r} in the catalogue; give its id, or its text")
+        if not self.items.texts:
+            raise NotFittedError("a loaded Recommender does not hold the products' texts; call seeing(products) first")
+        return self.items.texts[row]
+
+    @property
+    def _reading(self) -> tuple[Tagger, Joint]:
+        if self.tagger is None or self.joint is None:
+            raise NotFittedError(
+                "which tags a text has could not be learned; import products with texts and tags, and train again"
+            )
+        return self.tagger, self.joint
+
+    def named_by(self, vocabulary: Vocabulary) -> Fitted:
+        """The same with the vocabulary's names of today."""
+        known = self.items.known.named_by(vocabulary)
+        named = replace(self, items=replace(self.items, known=known))
+        if self.tagger is None or self.joint is None:
+            return named
+        tagger = self.tagger.named_by(vocabulary)
+        # The Tagger has one column for tags that were merged since.
+        joint = replace(self.joint, columns=columns_of(tagger.tags, known.tags))
+        return replace(named, tagger=tagger, joint=joint)
+
+    def seeing(self, items: Items, histories: Histories) -> Fitted:
+        """The same with the catalogue and the log of now; nothing is trained."""
+        if (histories.product_ix >= 0).any():
+            counts = PopularExpert.counted(Asked(histories, items), "recent", self.settings.weights).counts
+            default = log_shares_of(counts)
+        else:
+            rows = self.items.row_of
+            met = np.array([rows.get(product_id, -1) for product_id in items.product_ids], np.int64)
+            default = np.append(self.default, self.default.min(initial=0.0))[met]
+        return replace(self, items=items, histories=histories, default=default)
+
+
+def read_histories(
+    events: Events, items: Items, settings: RecommenderSettings, now: datetime | None = None
+) -> Histories:
+    """The histories of a log, the events of a session on one product made one; later events than `now` are left out."""
+    found = histories_of(events, items.product_ids, now=now)
+    return merged(found, settings.session_minutes, settings.weights)

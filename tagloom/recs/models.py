@@ -1,0 +1,79 @@
+"""The experts by name, and how they are saved."""
+
+from __future__ import annotations
+
+import functools
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tagloom.artifact import load_arrays, save_arrays
+from tagloom.config import RecommenderSettings
+from tagloom.recs.experts.contract import Arrays, Expert, Fit, TrainingData
+from tagloom.recs.experts.neighbours import NeighboursExpert
+from tagloom.recs.experts.network import NetworkExpert
+from tagloom.recs.experts.popular import PopularExpert
+from tagloom.recs.experts.repeats import RepeatsExpert
+
+Load = Callable[[Arrays, dict[str, Any], RecommenderSettings], Expert]
+
+BLEND = "blend"
+NETWORKS = frozenset({"gru", "transformer"})
+_FULL_SOFTMAX_UP_TO = 50_000
+_FEWEST_LEARNED_FROM = 20
+# Name -> how to train it, how to load it.
+MODELS: dict[str, tuple[Fit, Load]] = {
+    "popular": (functools.partial(PopularExpert.fit, kind="popular"), PopularExpert.load),
+    "recent": (functools.partial(PopularExpert.fit, kind="recent"), PopularExpert.load),
+    "category": (functools.partial(PopularExpert.fit, kind="category"), PopularExpert.load),
+    "neighbours": (NeighboursExpert.fit, NeighboursExpert.load),
+    "repeats": (RepeatsExpert.fit, RepeatsExpert.load),
+    "gru": (functools.partial(NetworkExpert.fit, kind="gru"), NetworkExpert.load),
+    "transformer": (functools.partial(NetworkExpert.fit, kind="transformer"), NetworkExpert.load),
+}
+
+
+def experts_for(settings: RecommenderSettings, data: TrainingData) -> tuple[str, ...]:
+    """The experts to train: one, or those of the blend; of these the networks only where there is an order to learn."""
+    if settings.model != BLEND:
+        return (settings.model,)
+    # Where nobody gets again what they have, what is taken again is no matter.
+    unasked = {"repeats"} if settings.again == "no" else set()
+    names: tuple[str, ...] = tuple(name for name in dict.fromkeys(settings.experts) if name not in unasked)
+    histories = data.asked.histories
+    counts = np.bincount(histories.user[histories.product_ix >= 0], minlength=len(histories))
+    if (counts >= 2).sum() >= _FEWEST_LEARNED_FROM:
+        return names
+    kept = tuple(name for name in names if name not in NETWORKS) or ("popular",)
+    if kept != names:
+        warnings.warn(
+            f"{int((counts >= 2).sum())} users with two products are too few for a network to learn from: trained are"
+            f" {', '.join(kept)} alone; import more events",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return kept
+
+
+def with_loss(settings: RecommenderSettings, products: int) -> RecommenderSettings:
+    """The same with a loss instead of `auto`."""
+    if settings.loss != "auto":
+        return settings
+    loss = "full_softmax" if products <= _FULL_SOFTMAX_UP_TO else "sampled_softmax"
+    return settings.model_copy(update={"loss": loss})
+
+
+def save_expert(name: str, expert: Expert, folder: Path) -> None:
+    """Write `<name>.safetensors` and `<name>.json`."""
+    save_arrays(folder / f"{name}.safetensors", expert.arrays())
+    (folder / f"{name}.json").write_text(json.dumps(expert.about(), ensure_ascii=False), encoding="utf-8")
+
+
+def load_expert(name: str, folder: Path, settings: RecommenderSettings) -> Expert:
+    """Read what `save_expert` wrote."""
+    about = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return MODELS[name][1](load_arrays(folder / f"{name}.safetensors"), about, settings)

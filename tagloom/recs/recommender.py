@@ -1,0 +1,273 @@
+"""The Recommender: a user's history in, the products and tags that are wanted next out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tagloom.artifact import check_artifact, new_artifact
+from tagloom.config import RecommenderSettings, settings_from
+from tagloom.data.histories import Entry, history_of
+from tagloom.data.tables import Events, Products
+from tagloom.errors import NotFittedError, UserError
+from tagloom.recs.answers import BASIS, ProductScore, Recommendation, WantedTag
+from tagloom.recs.experts.contract import Asked, Ints
+from tagloom.recs.fit import Log, fit_recommender
+from tagloom.recs.fitted import Fitted, read_histories
+from tagloom.recs.interest import log_shares
+from tagloom.recs.items import Items
+from tagloom.recs.measured import Measured, measured
+from tagloom.recs.storage import load_fitted, save_fitted
+from tagloom.recs.windows import merged
+
+if TYPE_CHECKING:
+    from tagloom.data.vocabulary.vocab import Vocabulary
+    from tagloom.nn.training import Trained
+    from tagloom.tags.tagger import Tagger
+
+__all__ = ["JOB", "ProductScore", "Recommendation", "Recommender", "WantedTag"]
+
+JOB = "recs"
+_USERS_AT_ONCE = 1_000
+
+
+class Recommender:
+    """Recommends products and tags from what a user did.
+
+    Args:
+        settings: keys of `[recommender]` in tagloom.toml; what is left out has its default.
+
+    >>> products = Products.of([{"product_id": name, "title": name} for name in ("tea", "cup", "pot")])
+    >>> events = Events.of(
+    ...     [{"user_id": f"u{user}", "action": "purchase", "time": datetime(2026, 1, 1 + day), "product_id": name}
+    ...         for user in range(9) for day, name in enumerate(("tea", "cup", "pot"))])
+    >>> recommender = Recommender(model="neighbours", split="last").fit(products, events)
+    >>> [found.product_id for found in recommender.products(history=["tea"], top=1)]
+    ['cup']
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+        self._fitted: Fitted | None = None
+
+    def fit(
+        self,
+        products: Products,
+        events: Events,
+        *,
+        tagger: tuple[Tagger, Ints] | None = None,
+        vocabulary: Vocabulary | None = None,
+        custom_words: Sequence[str] = (),
+        log_folder: Path | None = None,
+        checkpoint: Path | None = None,
+        progress: Callable[[str, int, dict[str, float]], object] | None = None,
+    ) -> Recommender:
+        """Learn from a catalogue and a log; starts anew each time. A fit that fails leaves the Recommender as it was.
+
+        Args:
+            products: the catalogue, with clean tags.
+            events: what users did. Events on products that are not in the catalogue are left out, repeated ones too.
+            tagger: reads texts for `tags`, with the rows of products that it was not trained on; None trains a small
+                one on four fifths of the products.
+            vocabulary: gives the tags' stable ids.
+            custom_words: words and brands that are never split.
+            log_folder: where TensorBoard curves go, a folder for each expert.
+            checkpoint: a folder from which training that was broken off goes on, to the same result.
+            progress: told the expert, pass number and figures after each pass.
+
+        Raises:
+            SettingsError: a setting is unknown or out of range, or the step size so large that nothing was learned.
+            DataError: nobody took two products.
+        """
+        self._fitted = fit_recommender(
+            products,
+            events,
+            self._checked(),
+            vocabulary=vocabulary,
+            custom_words=custom_words,
+            tagger=tagger,
+            log=Log(log_folder, checkpoint, progress),
+        )
+        return self
+
+    @property
+    def contributions(self) -> tuple[dict[str, Any], ...]:
+        """What each expert adds: its `weight`, and nDCG@10 on valid, `alone` and of the blend `without` it."""
+        return self._ready.contributions
+
+    @property
+    def trained(self) -> dict[str, Trained]:
+        """How training of each network went, right after `fit`; empty after `load`."""
+        return dict(self._ready.trained)
+
+    def products(
+        self, user_id: str | None = None, *, history: Iterable[Entry] | None = None, top: int = 10
+    ) -> Recommendation[ProductScore]:
+        """The products that a user is likely to take next.
+
+        Args:
+            user_id: a user of the log; of one who is not in it nothing is known.
+            history: instead, what somebody did: product ids (purchases), pairs such as `("view", "p1")` and
+                `("search", "红色 裙子")`, or dicts with the fields of an event.
+            top: most products, from 1.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            UserError: not one of user and history, a wrong entry, or `top` below 1.
+        """
+        return self._answered(self._asked(user_id, history, top), top)[0]
+
+    def for_users(self, user_ids: Iterable[str], top: int = 10) -> Iterator[Recommendation[ProductScore]]:
+        """`products` of many users, one after the other; computed together, which is many times as fast.
+
+        Raises:
+            NotFittedError, UserError: as `products`.
+        """
+        fitted, named = self._ready, iter(user_ids)
+        self._check_top(top)
+        while some := list(itertools.islice(named, _USERS_AT_ONCE)):
+            asked = fitted.asked_of(list(dict.fromkeys(some)))
+            answers = dict(zip(asked.histories.user_ids, self._answered(asked, top), strict=True))
+            for user_id in some:
+                yield answers.get(user_id) or self.products(user_id, top=top)
+
+    def tags(
+        self,
+        user_id: str | None = None,
+        *,
+        history: Iterable[Entry] | None = None,
+        product: str | None = None,
+        texts: str | Sequence[str] = (),
+        top: int = 5,
+    ) -> Recommendation[WantedTag]:
+        """The tags that a user is likely to want next; with a product or texts, those of theirs that this user wants.
+
+        Args:
+            user_id, history: as for `products`.
+            product: the id of a product of the catalogue.
+            texts: one product's text, or several: a tag is then as sure as for the text that it fits best.
+            top: most tags, from 1.
+
+        Raises:
+            NotFittedError: before `fit` or `load`; with a product or texts also when no tags could be learned.
+            UserError: not one of user and history, both product and texts, an unknown product, or `top` below 1.
+        """
+        fitted, asked = self._ready, self._asked(user_id, history, top)
+        told = [texts] if isinstance(texts, str) else list(texts)
+        if product is not None and told:
+            raise UserError("product and texts: give one of the two")
+        if product is not None or told:
+            told = [fitted.text_of(product)] if product is not None else told
+            sure, (names, ids) = fitted.tags_of_texts(asked, told), fitted.tagger_tags
+        else:
+            (sure,), names, ids = fitted.wanted_tags(asked)
+        order = np.argsort(-sure, kind="stable")[:top].tolist()
+        found = tuple(WantedTag(names[ix], ids[ix], float(sure[ix])) for ix in order)
+        return Recommendation(found, BASIS[bool(fitted.knows(asked)[0])], asked.histories.left_out)
+
+    def seeing(self, products: Products, events: Events | None = None, now: datetime | None = None) -> Recommender:
+        """The same Recommender with the catalogue and the log of now; nothing is trained.
+
+        A product that came since is recommended by its tags and its text, a user who came since by what they did.
+
+        Args:
+            products: all of them; those that are missing are recommended no more.
+            events: everybody's; None: nobody's.
+            now: what is later than this is left out; None: nothing is.
+        """
+        fitted = self._ready
+        items = Items.of(products, fitted.items.known)
+        log = Events.of([]) if events is None else events
+        other = Recommender(**self.settings)
+        other._fitted = fitted.seeing(items, read_histories(log, items, fitted.settings, now))
+        return other
+
+    def named_by(self, vocabulary: Vocabulary) -> Recommender:
+        """The same Recommender with the vocabulary's names of today."""
+        other = Recommender(**self.settings)
+        other._fitted = self._ready.named_by(vocabulary)
+        return other
+
+    def evaluate(self, before: Events, after: Events) -> Measured:
+        """Measure on what users did after the log that was learned from.
+
+        Args:
+            before: what is known of them.
+            after: what they did then.
+
+        Raises:
+            NotFittedError: before `fit` or `load`.
+            DataError: nobody is in both.
+        """
+        return measured(self._ready, before, after)
+
+    def save(
+        self, path: str | Path, *, data: dict[str, Any] | None = None, metrics: dict[str, Any] | None = None
+    ) -> None:
+        """Write a model version; see `tagloom.artifact`. It holds nobody's history.
+
+        Args:
+            path: a folder that does not exist yet.
+            data: what it was trained on, for the manifest.
+            metrics: how good it is, for the manifest.
+
+        Raises:
+            ArtifactError: `path` exists.
+        """
+        fitted = self._ready
+        with new_artifact(Path(path), JOB, self._checked().model_dump(), data or {}, metrics or {}) as folder:
+            save_fitted(fitted, folder)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recommender:
+        """Read a model version, every file checked. It knows no user until `seeing`; a history can be given by hand.
+
+        Raises:
+            ArtifactError: damaged, incomplete, for another job, or written by a newer tagloom.
+        """
+        folder = Path(path)
+        manifest = check_artifact(folder, JOB)
+        recommender = cls(**manifest.settings)
+        recommender._fitted = load_fitted(folder, recommender._checked())
+        return recommender
+
+    def _answered(self, asked: Asked, top: int) -> list[Recommendation[ProductScore]]:
+        fitted, ids, answers = self._ready, asked.items.product_ids, []
+        for _, part in fitted.in_parts(asked):
+            scores = fitted.scores_or_default(part)
+            shares = np.exp(log_shares(scores))
+            for best, share, known in zip(fitted.best(part, scores, top), shares, fitted.knows(part), strict=True):
+                found = tuple(ProductScore(ids[row], float(share[row])) for row in best.tolist() if row >= 0)
+                answers.append(Recommendation(found, BASIS[bool(known)], asked.histories.left_out))
+        return answers
+
+    def _asked(self, user_id: str | None, history: Iterable[Entry] | None, top: int) -> Asked:
+        fitted = self._ready
+        if (user_id is None) == (history is None):
+            raise UserError("user_id and history: give one of the two")
+        self._check_top(top)
+        if user_id is not None and len(asked := fitted.asked_of([user_id])):
+            return asked
+        settings, given = fitted.settings, history_of([] if history is None else history, fitted.items.product_ids)
+        return Asked(merged(given, settings.session_minutes, settings.weights), fitted.items)
+
+    @staticmethod
+    def _check_top(top: int) -> None:
+        if top < 1:
+            raise UserError(f"top: expected a whole number from 1, came {top}")
+
+    @property
+    def _ready(self) -> Fitted:
+        if self._fitted is None:
+            raise NotFittedError(
+                "this Recommender has learned nothing yet; call fit(products, events) or Recommender.load(path) first"
+            )
+        return self._fitted
+
+    def _checked(self) -> RecommenderSettings:
+        return settings_from({"recommender": self.settings}, "Recommender").recommender
