@@ -58,6 +58,10 @@ def recommend(
 
     if sum((bool(user), bool(history), everybody)) != 1:
         raise ShopError("give a user, --history or --all, one of the three")
+    if everybody and (product or text):
+        raise ShopError("--product and --text are for one user, not for --all")
+    if out and not everybody:
+        raise ShopError("--out is for --all; what is recommended to one user is shown, as JSON with --json")
     target = file_to_write(out, "--out") if out else None
     opened = Shop.open(shop)
     recommender = opened.recommender(version or None)

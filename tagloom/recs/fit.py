@@ -199,11 +199,16 @@ def with_tagger(fitted: Fitted, data: TrainingData, products: Products, tagger: 
     # Where nothing can be learned both views count alike.
     joint = Joint(columns_of(tagger.tags, data.items.known.tags), 1.0, 1.0, 0.0)
     rows = np.flatnonzero(np.isin(data.wanted, unseen))[: max(1, _MOST_PAIRS // len(tagger.tags))]
-    truth = joint.truth(data.items.tags[data.wanted[rows]])
+    taken = data.wanted[rows]
+    truth = joint.truth(data.items.tags[taken])
     if not 0 < truth.sum() < truth.size:
         return replace(fitted, tagger=tagger, joint=joint, unseen=unseen)
-    sure = np.concatenate(list(tagger.confidences(products.texts[data.wanted[rows]].to_list())))
-    interest = fitted.interest_of(data.valid.of(rows))
+    # Beside each product that was taken one that was not, of whose tags none was wanted: from what was taken alone the
+    # interest learns nothing where the text tells all.
+    other = np.random.default_rng(fitted.settings.seed).choice(unseen, len(rows))
+    truth = np.concatenate([truth, truth * (other == taken)[:, None]])
+    sure = np.concatenate(list(tagger.confidences(products.texts[np.concatenate([taken, other])].to_list())))
+    interest = np.tile(fitted.interest_of(data.valid.of(rows)), (2, 1))
     joint = Joint.fit(joint.columns, sure, interest, fitted.interest.popular, truth)
     return replace(fitted, tagger=tagger, joint=joint, unseen=unseen)
 

@@ -562,3 +562,13 @@ def test_nothing_is_answered_before_fit(tmp_path):
         with pytest.raises(NotFittedError, match=r"call fit\(products, events\) or Recommender\.load\(path\) first"):
             ask()
     assert not list(tmp_path.iterdir())
+
+
+def test_where_the_text_tells_all_the_history_still_tells_what_is_wanted():
+    """Titles name what a product is and nothing else."""
+    rows = gadgets().frame.to_dicts()
+    plain = [{**row, "title": f"{row['tags'][0]} 第{n % 10}款 {'大小'[n % 2]}号"} for n, row in enumerate(rows)]
+    recommender = Recommender(model="neighbours", split="last").fit(Products.of(plain), log(gadget_buyers()))
+    texts = ["手机", "相机", "电脑"]
+    assert set(names(recommender.tags(history=["1", "2", "3"], texts=texts, top=2))) == {"手机", "相机"}
+    assert names(recommender.tags(history=["4", "5", "6"], texts=texts, top=1)) == ["电脑"]

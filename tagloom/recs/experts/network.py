@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tagloom.nn.next_items import NextItems
     from tagloom.nn.training import Trained
 
-_MOST_WATCHED = 10_000
+_MOST_WATCHED = 5_000
 _ANSWERED_EVENTS = 4_096
 # Products from which most of a step is the softmax, which 16 bits make three times as fast.
 _WORTH_16_BITS = 5_000
