@@ -1,16 +1,21 @@
-"""Fixtures that several folders of tests share: real data, a real command line, a real PostgreSQL server."""
+"""Fixtures that several folders of tests share: real data, real processes, shops, damage, a real PostgreSQL server."""
 
 from __future__ import annotations
 
 import io
+import json
+import logging
 import os
 import pwd
+import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -87,6 +92,105 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return Result(int(ended.value.code or 0), out, err)
 
     return run
+
+
+@pytest.fixture
+def run_script(tmp_path: Path) -> Callable[..., list[str]]:
+    """`run_script(code, "a", until="gru 2")` runs Python in `tmp_path`, killed at that line; the lines that it said."""
+
+    def run(code: str, *arguments: str, until: str | None = None) -> list[str]:
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        command = [sys.executable, "-c", code, *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        said: list[str] = []
+        with subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, **pipes) as process:
+            for line in process.stdout:
+                said.append(line.strip())
+                if said[-1] == until:
+                    process.kill()
+                    break
+            errors = process.stderr.read()
+        assert (process.returncode == 0) is (until is None), errors
+        return said
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One thread for torch: small networks are quicker so, and their last bits are the same in every run."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def process_state() -> Callable[[], tuple[object, ...]]:
+    """`process_state()` is what a library leaves as it was: random states, loggers, signals, threads, environment."""
+    import numpy as np
+    import torch
+
+    loggers = [logging.getLogger(name) for name in ("", "lightning", "lightning.pytorch", "lightning.fabric", "torch")]
+    return lambda: (
+        torch.get_rng_state().tolist(),
+        torch.initial_seed(),
+        str(np.random.get_state()),
+        random.getstate(),
+        list(warnings.filters),
+        [(logger.level, list(logger.handlers)) for logger in loggers],
+        signal.getsignal(signal.SIGINT),
+        signal.getsignal(signal.SIGTERM),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+        torch.get_default_dtype(),
+        dict(os.environ),
+    )
+
+
+@pytest.fixture
+def differing() -> Callable[[Path, Path], list[Path]]:
+    """`differing(one, other)` are the files in which two saved models differ, apart from times and manifests."""
+
+    def contents(folder: Path) -> dict[Path, object]:
+        found: dict[Path, object] = {}
+        for path in folder.rglob("*"):
+            if path.name == "training.json":
+                found[path.relative_to(folder)] = about = json.loads(path.read_text(encoding="utf-8"))
+                for one in about.values():
+                    for figures in one["history"]:
+                        del figures["train/seconds"], figures["train/texts_per_second"]
+            elif path.is_file() and path.name != "manifest.json":
+                found[path.relative_to(folder)] = path.read_bytes()
+        return found
+
+    def compare(one: Path, other: Path) -> list[Path]:
+        first, second = contents(one), contents(other)
+        assert first.keys() == second.keys()
+        return [name for name in first if first[name] != second[name]]
+
+    return compare
+
+
+@pytest.fixture
+def damaged() -> Callable[[Path], Iterator[tuple[str, str]]]:
+    """`damaged(folder)` damages one file after the other in each way, and tells of each: the name, the way."""
+
+    def every(folder: Path) -> Iterator[tuple[str, str]]:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            whole = path.read_bytes()
+            middle = len(whole) // 2
+            spoiled = {"removed": None, "truncated": whole[:middle], "longer": whole + b"\n"}
+            for how, place in {"first": 0, "middle": middle, "last": len(whole) - 1}.items():
+                spoiled[how] = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+            for how, contents in spoiled.items():
+                path.unlink() if contents is None else path.write_bytes(contents)
+                yield path.name, how
+                path.write_bytes(whole)
+
+    return every
 
 
 @pytest.fixture(scope="session")

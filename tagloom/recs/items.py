@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
+from sklearn.preprocessing import normalize
 
 from tagloom.config import TaggerSettings
 from tagloom.data.tables import Products
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 _WORDS = "words"
+_ALIKE, _AT_ONCE = 5, 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +149,27 @@ class Items:
     def row_of(self) -> dict[str, int]:
         """The row of each product."""
         return {product_id: row for row, product_id in enumerate(self.product_ids)}
+
+    @cached_property
+    def alike(self) -> Any:
+        """CSR matrix [P, P]: of each product that came later the most similar ones that training met, summing to 1.
+
+        By tags and words together, each half; a product that shares none with any has an empty row.
+        """
+        new, met = np.flatnonzero(self.ids < 0), np.flatnonzero(self.ids >= 0)
+        told = [normalize(part) for part in (self.tags, self.words) if part.shape[1]]
+        content = hstack(told).tocsr() if told else csr_matrix((len(self), 1))
+        known, parts = content[met].T.tocsc(), []
+        for start in range(0, len(new), _AT_ONCE):
+            similar = (content[new[start : start + _AT_ONCE]] @ known).toarray()
+            best = np.argsort(-similar, 1, kind="stable")[:, :_ALIKE]
+            shares = np.take_along_axis(similar, best, 1)
+            shares /= np.maximum(shares.sum(1, keepdims=True), np.finfo(np.float32).tiny)
+            parts.append((shares, np.repeat(new[start : start + _AT_ONCE, None], best.shape[1], 1), met[best]))
+        shares, rows, columns = (np.concatenate([part[ix].ravel() for part in parts] or [new[:0]]) for ix in range(3))
+        found = csr_matrix((shares, (rows, columns)), shape=(len(self), len(self)), dtype=np.float32)
+        found.eliminate_zeros()
+        return found
 
     @cached_property
     def shelf(self) -> Shelf:

@@ -1,4 +1,4 @@
-"""A real browser for the tests of pages."""
+"""A real browser for the tests of pages, and what holds of every page."""
 
 from __future__ import annotations
 
@@ -25,3 +25,35 @@ def browser():
         chromium = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def opened(browser, report):
+    """`opened(width)` is the module's `report` in a window of that width; at the end it must have kept quiet."""
+    said, asked, pages = [], [], []
+
+    def open_page(width):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(report.as_uri())
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert not said
+    assert set(asked) == {report.as_uri()}
+
+
+@pytest.fixture
+def cut_labels():
+    """`cut_labels(page)` are the labels of plots that stand out of their plot."""
+    script = """() => [...document.querySelectorAll("svg text")].filter(text => {
+        const box = text.getBoundingClientRect(), frame = text.closest("svg").getBoundingClientRect();
+        return box.left < frame.left - 1 || box.right > frame.right + 1;
+    }).map(text => text.textContent)"""
+    return lambda page: page.evaluate(script)

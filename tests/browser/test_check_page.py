@@ -42,28 +42,6 @@ def report(tmp_path_factory):
     return target
 
 
-@pytest.fixture
-def opened(browser, report):
-    """`opened(width)` is the report in a window of that width; at the end it must have kept quiet."""
-    said, asked, pages = [], [], []
-
-    def open_page(width):
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(report.as_uri())
-        pages.append(page)
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert not said
-    assert set(asked) == {report.as_uri()}
-
-
 def test_the_users_text_is_text(opened):
     page = opened(1200)
     assert page.locator("script, img").count() == 0
@@ -94,15 +72,8 @@ def test_the_page_is_no_wider_than_its_window(opened, width):
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_no_label_of_a_plot_is_cut_off(opened):
-    page = opened(1200)
-    cut = page.evaluate(
-        """() => [...document.querySelectorAll("svg text")].filter(text => {
-            const box = text.getBoundingClientRect(), frame = text.closest("svg").getBoundingClientRect();
-            return box.left < frame.left - 1 || box.right > frame.right + 1;
-        }).map(text => text.textContent)"""
-    )
-    assert cut == []
+def test_no_label_of_a_plot_is_cut_off(opened, cut_labels):
+    assert cut_labels(opened(1200)) == []
 
 
 def test_folded_rows_open_and_the_contents_lead_to_their_part(opened):

@@ -53,28 +53,6 @@ def report(tmp_path_factory):
     return target
 
 
-@pytest.fixture
-def opened(browser, report):
-    """`opened(width)` is the page in a window of that width; at the end it must have kept quiet."""
-    said, asked, pages = [], [], []
-
-    def open_page(width):
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(report.as_uri())
-        pages.append(page)
-        return page
-
-    yield open_page
-    for page in pages:
-        page.close()
-    assert not said
-    assert set(asked) == {report.as_uri()}
-
-
 def test_the_users_text_is_text(opened):
     page = opened(1200)
     assert page.locator("script, img").count() == 0
@@ -105,14 +83,8 @@ def test_every_part_is_there_and_has_its_plot(opened):
     assert page.locator("svg text", has_text="best pass").count() == 2
 
 
-def test_no_label_of_a_plot_is_cut_off(opened):
-    cut = opened(1200).evaluate(
-        """() => [...document.querySelectorAll("svg text")].filter(text => {
-            const box = text.getBoundingClientRect(), frame = text.closest("svg").getBoundingClientRect();
-            return box.left < frame.left - 1 || box.right > frame.right + 1;
-        }).map(text => text.textContent)"""
-    )
-    assert cut == []
+def test_no_label_of_a_plot_is_cut_off(opened, cut_labels):
+    assert cut_labels(opened(1200)) == []
 
 
 def test_wrong_and_missing_tags_are_told_apart_without_colours(opened):

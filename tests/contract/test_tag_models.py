@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import numpy as np
@@ -37,13 +36,10 @@ QUESTIONS = [*TEXTS, "A NEW Dress, style3 lot2: dress", "dress phone camera tea 
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _quick_and_offline():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _quick_and_offline(one_thread):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "1")
         yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -175,27 +171,11 @@ def test_fit_returns_self_and_a_second_fit_is_a_fresh_one(name, make):
     assert all_of(twice) == all_of(make(name, epochs=2).fit(planted()))
 
 
-def without_seconds(path):
-    """A file's bytes, but of how training went everything except how long it took."""
-    if path.name != "training.json":
-        return path.read_bytes()
-    about = json.loads(path.read_text(encoding="utf-8"))
-    for one in about.values():
-        for figures in one["history"]:
-            del figures["train/seconds"], figures["train/texts_per_second"]
-    return about
-
-
-def test_the_same_seed_gives_the_same_bytes_of_every_file(tagger, tmp_path):
+def test_the_same_seed_gives_the_same_bytes_of_every_file(tagger, differing, tmp_path):
     again = Tagger(**tagger.settings).fit(planted())
     for number, one in enumerate((tagger, again)):
         one.save(tmp_path / str(number))
-    first, second = (
-        {path.name: without_seconds(path) for path in (tmp_path / str(number)).iterdir() if path.stem != "manifest"}
-        for number in range(2)
-    )
-    assert first.keys() == second.keys()
-    assert [name for name in first if first[name] != second[name]] == []
+    assert differing(tmp_path / "0", tmp_path / "1") == []
     assert all_of(tagger) == all_of(again)
 
 

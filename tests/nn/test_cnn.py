@@ -30,13 +30,8 @@ def test_a_state_knows_the_words_beside_it_alone():
     assert not moved[1].any()
 
 
-def test_what_stands_in_the_padding_is_nothing():
-    given, lengths = texts(), torch.tensor([4, 1])
-    spoiled = given.clone()
-    spoiled[0, 4:], spoiled[1, 1:] = float("nan"), 7.0
-    states, others = make()(given, lengths), make()(spoiled, lengths)
-    assert torch.equal(states[0, :4], others[0, :4])
-    assert torch.equal(states[1, :1], others[1, :1])
+def test_what_stands_in_the_padding_is_nothing(check_padding):
+    check_padding(make(), texts())
 
 
 def test_half_as_many_layers_as_the_size_says_and_one_at_least():

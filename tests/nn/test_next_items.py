@@ -20,13 +20,7 @@ SHARES = torch.arange(1.0, PRODUCTS + 1) / sum(range(PRODUCTS + 1))
 every_encoder = pytest.mark.parametrize("kind", ENCODERS)
 every_loss = pytest.mark.parametrize("loss", LOSSES)
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network(kind="gru", dropout=0.0, seed=0, level=0.0):
@@ -217,14 +211,8 @@ def test_every_weight_that_asks_for_a_gradient_gets_one(loss, kind, share):
 
 
 @every_encoder
-def test_first_weights_come_from_the_generator_alone(kind):
-    before = torch.get_rng_state()
-    one, same, other = network(kind, seed=1), network(kind, seed=1), network(kind, seed=2)
-    assert torch.equal(torch.get_rng_state(), before)
-    for name, weight in one.state_dict().items():
-        assert weight.isfinite().all(), name
-        assert torch.equal(weight, same.state_dict()[name]), name
-        assert weight.ndim < 2 or not torch.equal(weight, other.state_dict()[name]), name
+def test_first_weights_come_from_the_generator_alone(kind, check_first_weights):
+    check_first_weights(lambda seed: network(kind, seed=seed))
 
 
 @every_encoder

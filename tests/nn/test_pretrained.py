@@ -18,13 +18,9 @@ PRIOR = torch.tensor([-1.0, 0.5, -2.0])
 
 
 @pytest.fixture(autouse=True)
-def _offline(monkeypatch):
+def _offline(monkeypatch, one_thread):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     pytest.importorskip("transformers")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 needs_peft = pytest.mark.skipif(find_spec("peft") is None, reason="peft is not installed")

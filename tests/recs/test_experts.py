@@ -202,7 +202,17 @@ def test_the_strongest_of_each_product_are_kept():
     assert [score(expert, "a", items, name) > 0 for name in "bcd"] == [True, False, True]
 
 
-def test_products_that_came_later_say_nothing_and_are_not_offered():
+def test_a_product_that_came_later_is_offered_where_those_like_it_are():
+    rows = [{"product_id": name, "title": name, "tags": [tag]} for name, tag in (("a", "x"), ("b", "x"), ("c", "y"))]
+    items = Items.of(Products.of(rows), Known.of(Products.of(rows), {}, (), 100))
+    expert = neighbours(["abc"] * 3, items)
+    more = [{"product_id": "n", "title": "new", "tags": ["y"]}, *rows]
+    today = Items.of(Products.of(more), items.known)
+    assert 0 < score(expert, "b", today, "n") < score(expert, "b", today, "c")
+    assert score(expert, "c", today, "n") == 0
+
+
+def test_products_that_came_later_and_are_like_no_other_say_nothing_and_are_not_offered():
     items = catalogue("abc")
     expert = neighbours(["abc"] * 3, items)
     today = catalogue("ncba", items.known)  # in another order, too

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import random
-import signal
-import warnings
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-import torch
 
 from tagloom import Events, Products, Recommendation, Recommender, Tagger
 from tagloom.data.vocabulary.vocab import Vocabulary
@@ -391,32 +385,17 @@ def test_a_tagger_that_is_given_is_the_one_that_reads(vocabulary):
 
 
 @pytest.mark.parametrize("settings", [{"model": "gru"}, {"experts": ("transformer", "neighbours", "recent")}])
-def test_fit_leaves_the_process_and_the_folder_as_they_were(settings, reader, tmp_path, monkeypatch, capfd):
+def test_fit_leaves_the_process_and_the_folder_as_they_were(
+    settings, reader, tmp_path, monkeypatch, capfd, process_state
+):
     monkeypatch.chdir(tmp_path)
-    loggers = [logging.getLogger(name) for name in ("", "lightning", "lightning.pytorch", "lightning.fabric", "torch")]
-
-    def state():
-        return (
-            torch.get_rng_state().tolist(),
-            torch.initial_seed(),
-            str(np.random.get_state()),
-            random.getstate(),
-            list(warnings.filters),
-            [(logger.level, list(logger.handlers)) for logger in loggers],
-            signal.getsignal(signal.SIGINT),
-            torch.get_num_threads(),
-            torch.is_grad_enabled(),
-            torch.get_default_dtype(),
-            dict(os.environ),
-        )
-
-    before = state()
+    before = process_state()
     recommender = fit(reader, gadget_buyers(), **settings, **{**QUICK, "epochs": 1})
     recommender.products("u1")
     recommender.tags("u1", texts="手机")
     recommender.save(tmp_path / "model")
     Recommender.load(tmp_path / "model").products(history=["1"])
-    assert state() == before
+    assert process_state() == before
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert capfd.readouterr() == ("", "")
 
@@ -484,31 +463,14 @@ def test_a_version_is_never_overwritten(recommender, tmp_path):
         Tagger.load(tmp_path / "model")
 
 
-def damage(path, how):
-    contents = path.read_bytes()
-    middle = len(contents) // 2
-    if how == "removed":
-        path.unlink()
-    elif how == "truncated":
-        path.write_bytes(contents[:middle])
-    else:
-        path.write_bytes(contents[:middle] + bytes([contents[middle] ^ 1]) + contents[middle + 1 :])
-    return contents
-
-
-def test_every_damage_to_every_file_is_refused_by_name(recommender, tmp_path):
+def test_every_damage_to_every_file_is_refused_by_name(recommender, damaged, tmp_path):
     recommender.save(tmp_path / "model")
-    files = sorted(path for path in (tmp_path / "model").rglob("*") if path.is_file())
-    assert {"recommender.json", "recommender.safetensors", "known.json", "neighbours.safetensors"} <= {
-        path.name for path in files
-    }
-    for path in files:
-        for how in ("removed", "truncated", "middle"):
-            contents = damage(path, how)
-            with pytest.raises(ArtifactError) as refused:
-                Recommender.load(tmp_path / "model")
-            assert path.name in str(refused.value), how
-            path.write_bytes(contents)
+    names = {path.name for path in (tmp_path / "model").rglob("*")}
+    assert names >= {"recommender.json", "recommender.safetensors", "known.json", "neighbours.safetensors"}
+    for name, how in damaged(tmp_path / "model"):
+        with pytest.raises(ArtifactError) as refused:
+            Recommender.load(tmp_path / "model")
+        assert name in str(refused.value), how
     assert Recommender.load(tmp_path / "model").contributions == recommender.contributions
 
 

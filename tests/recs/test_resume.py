@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tagloom import Events, Products, Recommender, Tagger
 
-ROOT = Path(__file__).parent.parent.parent
 PRODUCTS = 12
 
 TRAIN = """
@@ -37,26 +31,6 @@ said = lambda expert, number, figures: print(expert, number, flush=True)
 recommender.fit(Products.of(rows), Events.of(events), checkpoint=Path(checkpoint), progress=said)
 recommender.save(model)
 """
-
-
-def files_of(folder):
-    """Every file's bytes; of how training went not how long it took, and of manifests nothing."""
-    found = {}
-    for path in folder.rglob("*"):
-        if path.name == "training.json":
-            found[path.relative_to(folder)] = about = json.loads(path.read_text(encoding="utf-8"))
-            for one in about.values():
-                for figures in one["history"]:
-                    del figures["train/seconds"], figures["train/texts_per_second"]
-        elif path.is_file() and path.name != "manifest.json":
-            found[path.relative_to(folder)] = path.read_bytes()
-    return found
-
-
-def differing(one, other):
-    first, second = files_of(one), files_of(other)
-    assert first.keys() == second.keys()
-    return [name for name in first if first[name] != second[name]]
 
 
 # Broken off
@@ -111,7 +85,7 @@ def fitted(shop, checkpoint, stop_at=None, **settings):
     return recommender, passes
 
 
-def test_a_training_that_was_broken_off_goes_on_to_the_same_model(shop, tmp_path):
+def test_a_training_that_was_broken_off_goes_on_to_the_same_model(shop, differing, tmp_path):
     whole, passes = fitted(shop, tmp_path / "none")
     assert not (tmp_path / "none").exists() or not any((tmp_path / "none").iterdir())
     whole.save(tmp_path / "whole")
@@ -141,28 +115,6 @@ def test_with_other_events_it_begins_anew(shop, tmp_path):
 # Killed
 
 
-def process(tmp_path, model, experts):
-    command = [sys.executable, "-c", TRAIN, str(tmp_path / model), str(tmp_path / "going-on"), *experts]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True)
-
-
-def heard(running, until=None):
-    """What it says, up to a line; then it is killed."""
-    said = []
-    for line in running.stdout:
-        said.append(line.strip())
-        if said[-1] == until:
-            running.kill()
-            break
-    running.stdout.close()
-    errors = running.stderr.read()
-    running.stderr.close()
-    running.wait(timeout=60)
-    assert (running.returncode == 0) is (until is None), errors
-    return said
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("experts", "killed_at"),
@@ -172,12 +124,12 @@ def heard(running, until=None):
         (("gru", "recent"), "gru-again 1"),
     ],
 )
-def test_a_killed_training_ends_with_the_files_of_one_that_was_not(experts, killed_at, tmp_path):
-    whole = heard(process(tmp_path, "whole", experts))
+def test_a_killed_training_ends_with_the_files_of_one_that_was_not(experts, killed_at, run_script, differing, tmp_path):
+    whole = run_script(TRAIN, "whole", "going-on", *experts)
     assert not (tmp_path / "going-on").exists() or not any((tmp_path / "going-on").iterdir())
-    heard(process(tmp_path, "never", experts), until=killed_at)
+    run_script(TRAIN, "never", "going-on", *experts, until=killed_at)
     assert not (tmp_path / "never").exists()
-    said = heard(process(tmp_path, "resumed", experts))
+    said = run_script(TRAIN, "resumed", "going-on", *experts)
     expert, number = killed_at.split()
     assert [line for line in said if line.split()[0] == expert] == [
         line for line in whole if line.split()[0] == expert and int(line.split()[1]) > int(number)

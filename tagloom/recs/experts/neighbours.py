@@ -24,11 +24,15 @@ _FARTHEST = 10
 _GAINS = (0.3, 1.0, 3.0, 10.0, 30.0)
 _FADES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _MOST_TRIED = 2_000
+# Of what is said for similar products what a new one gets: those are known to be wanted.
+_LENT = 0.7
 
 
 @dataclass(frozen=True, eq=False)
 class NeighboursExpert:
     """The sum over the history of what each product says for another one.
+
+    A product that came later gets what is said for the most similar ones that were there; see `Items.alike`.
 
     Args:
         following: CSR matrix [P, P] of training's products, counts of what came after each.
@@ -85,6 +89,8 @@ class NeighboursExpert:
         found = (history @ evidence).toarray()  # [B, P of training]
         # A product that came later has no number of its own, -1: the column after the last, of zeros.
         result: Floats = np.hstack([found, np.zeros((len(asked), 1), np.float32)])[:, ids]
+        if (ids < 0).any():
+            result += _LENT * (result @ asked.items.alike.T)
         return result
 
     def arrays(self) -> Arrays:
