@@ -80,9 +80,10 @@ def compare(name: str, systems: Sequence[str], seeds: int, minutes: float) -> No
             best = runs[-1]["products"].get("recommender") or next(iter(runs[-1]["products"].values()))
             told = f"HR@10 {best['HR@10']:.4f}, nDCG@10 {best['nDCG@10']:.4f}, {runs[-1]['training seconds']:,.0f} s"
             print(f"{name}, {system}, seed {seed}: {told}", file=sys.stderr, flush=True)
-        known = known_figures(_file(name))
-        kept = {**known.get("systems", {}), system: {**circumstances(_LIBRARIES), "runs": runs}}
-        write_figures(_file(name), {"log": name, "systems": {one: kept[one] for one in (OURS, *PEERS) if one in kept}})
+            known = known_figures(_file(name))
+            kept = {**known.get("systems", {}), system: {**circumstances(_LIBRARIES), "runs": runs}}
+            ordered = {one: kept[one] for one in (OURS, *PEERS) if one in kept}
+            write_figures(_file(name), {"log": name, "systems": ordered})
 
 
 def measure(name: str, system: str, seed: int, minutes: float) -> dict[str, Any]:
