@@ -21,7 +21,7 @@ demo: $(STAMP)  ## build a sample shop, clean it, train, evaluate and tag new pr
 	@$(BIN)/tagloom demo
 
 test: $(STAMP)  ## the tests (PYTEST_ARGS="-k tags" narrows them, PYTEST_ARGS="-m slow" runs the slow ones)
-	$(BIN)/pytest -q $(PYTEST_ARGS)
+	$(BIN)/pytest -q -n logical --dist loadscope $(PYTEST_ARGS)
 
 check: check-static test  ## format, lint, types, then the tests
 

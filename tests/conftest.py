@@ -175,10 +175,11 @@ def differing() -> Callable[[Path, Path], list[Path]]:
 
 
 @pytest.fixture
-def damaged() -> Callable[[Path], Iterator[tuple[str, str]]]:
-    """`damaged(folder)` damages one file after the other in each way, and tells of each: the name, the way."""
+def check_damage() -> Callable[[Path, Callable[[Path], object]], None]:
+    """`check_damage(folder, load)` damages each file in each way; `load` must refuse and name the file."""
+    from tagloom.errors import ArtifactError
 
-    def every(folder: Path) -> Iterator[tuple[str, str]]:
+    def check(folder: Path, load: Callable[[Path], object]) -> None:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             whole = path.read_bytes()
             middle = len(whole) // 2
@@ -187,10 +188,12 @@ def damaged() -> Callable[[Path], Iterator[tuple[str, str]]]:
                 spoiled[how] = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
             for how, contents in spoiled.items():
                 path.unlink() if contents is None else path.write_bytes(contents)
-                yield path.name, how
+                with pytest.raises(ArtifactError) as refused:
+                    load(folder)
+                assert path.name in str(refused.value), how
                 path.write_bytes(whole)
 
-    return every
+    return check
 
 
 @pytest.fixture(scope="session")
