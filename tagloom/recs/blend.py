@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 _BEST_OF_EACH = 100
 # A little pull of the weights towards equal shares: with few users one expert would take all.
@@ -73,7 +72,7 @@ class Candidates:
         scores, truths = [], []
         for parts, truth in batches:
             most = min(best, truth.shape[1])
-            chosen = [np.argpartition(-part, most - 1, axis=1)[:, :most] for part in parts]
+            chosen = [np.argpartition(-part, most - 1, axis=1)[:, :most].copy() for part in parts]
             for row in range(len(truth)):
                 columns = np.unique(np.concatenate([ix[row] for ix in chosen]))
                 columns = columns[np.isfinite(parts[0][row, columns])]
@@ -96,6 +95,7 @@ def fit_blend(names: tuple[str, ...], candidates: Candidates) -> Blend:
         candidates: what was compared; where there are none all weights are equal.
     """
     from scipy.optimize import minimize
+    from scipy.special import logsumexp
 
     count = len(names)
     even = np.full(count, 1.0 / count)
@@ -108,12 +108,9 @@ def fit_blend(names: tuple[str, ...], candidates: Candidates) -> Blend:
 
     def lost(weights: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         total = np.where(there, scores @ weights, -np.inf)
-        total -= total.max(1, keepdims=True)
-        odds = np.exp(total)
-        odds /= odds.sum(1, keepdims=True)
-        wrong = odds * counted[:, None] - truth  # [Q, C]
-        with np.errstate(divide="ignore"):
-            value = -np.sum(truth * np.where(truth > 0, np.log(odds), 0.0)) / counted.sum()
+        log_odds = total - logsumexp(total, axis=1, keepdims=True)
+        wrong = np.exp(log_odds) * counted[:, None] - truth  # [Q, C]
+        value = -np.sum(truth * np.where(there, log_odds, 0.0)) / counted.sum()
         pulled = weights - even
         slope = np.einsum("qc,qce->e", wrong, scores) / counted.sum()
         return value + _PULL * float(pulled @ pulled), slope + 2 * _PULL * pulled

@@ -83,7 +83,7 @@ def fit_recommender(
     experts = {name: MODELS[name][0](replace(data, **log.of(name)), settings) for name in names}
     fitted = _joined(experts, data, settings)
     fitted = replace(fitted, interest=_interest(fitted, data, settings))
-    tagger = tagger or _own_tagger(products, settings, vocabulary)
+    tagger = tagger or _own_tagger(products, settings, vocabulary, custom_words)
     if tagger is not None:
         fitted = with_tagger(fitted, data, products, *tagger)
     fitted = fitted.seeing(items, histories)
@@ -105,8 +105,20 @@ def _joined(experts: Mapping[str, Expert], data: TrainingData, settings: Recomme
     even = Blend(names, np.full(len(names), 1 / len(names), np.float32))
     default = np.zeros(len(data.items), np.float32)
     fitted = Fitted(
-        settings, data.items, NOBODY, experts, even, default, True, None, None, None, nobody, (), trained
-    )  # fmt: skip
+        settings=settings,
+        items=data.items,
+        histories=NOBODY,
+        experts=experts,
+        blend=even,
+        default=default,
+        again=True,
+        interest=None,
+        joint=None,
+        tagger=None,
+        unseen=nobody,
+        contributions=(),
+        trained=trained,
+    )
     asked, wanted = _fitted_on(data, settings)
     judge = _Judge(fitted, [(asked.of(rows), wanted[rows]) for rows in _chunks(len(asked))])
     again = settings.again == "yes"
@@ -173,13 +185,13 @@ def _interest(fitted: Fitted, data: TrainingData, settings: RecommenderSettings)
 
 
 def _own_tagger(
-    products: Products, settings: RecommenderSettings, vocabulary: Vocabulary | None
+    products: Products, settings: RecommenderSettings, vocabulary: Vocabulary | None, custom_words: Sequence[str]
 ) -> tuple[Tagger, Ints] | None:
     """A small Tagger with the rows of the products that it has not learned from; None where nothing can be learned."""
     try:
         rest, unseen = hold_out_products(products, _UNSEEN_SHARE, settings.seed)
         tagger = Tagger(encoder="bag", width=128, seed=settings.seed)
-        return tagger.fit(take(products, rest), vocabulary=vocabulary), unseen
+        return tagger.fit(take(products, rest), vocabulary=vocabulary, custom_words=custom_words), unseen
     except DataError:  # no texts, no tags, or a handful of products
         return None
 
@@ -215,7 +227,8 @@ def with_tagger(fitted: Fitted, data: TrainingData, products: Products, tagger: 
 
 def _fitted_on(data: TrainingData, settings: RecommenderSettings) -> tuple[Asked, Ints]:
     """The users of valid on whom weights are fitted, and what they took next."""
-    most = min(_MOST_FITTED_ON, max(100, _MOST_SCORES // len(data.items)))
+    cells = len(data.items) + 4 * len(data.items.known.tags)
+    most = min(_MOST_FITTED_ON, max(100, _MOST_SCORES // cells))
     rows = np.sort(np.random.default_rng(settings.seed).permutation(len(data.wanted))[:most])
     return data.valid.of(rows), data.wanted[rows]
 

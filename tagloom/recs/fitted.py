@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 # Scores that are held at a time, for all experts together.
 _SCORES_AT_ONCE = 12_000_000
+_TIES = np.float32(1e-4)
 _NONE = np.zeros(0, np.int64)
 NOBODY = Histories((), np.zeros(1, np.int64), _NONE, _NONE, _NONE, np.zeros(0, np.float32), (), {})
 
@@ -76,7 +77,9 @@ class Fitted:
 
     def scores(self, asked: Asked) -> Floats:
         """[B, P] the blend's; the best products of a user compare as logs of probabilities do."""
-        return self.blend.joined([self.experts[name].scores(asked) for name in self.blend.names])
+        joined = self.blend.joined([self.experts[name].scores(asked) for name in self.blend.names])
+        # What no expert tells apart, such as for one who only searched, stands by what is taken now.
+        return joined + _TIES * self.default
 
     def scores_or_default(self, asked: Asked) -> Floats:
         """[B, P] the blend's, and what is taken most now for users of whom nothing is known."""
@@ -209,8 +212,8 @@ class Fitted:
     def seeing(self, items: Items, histories: Histories) -> Fitted:
         """The same with the catalogue and the log of now; nothing is trained."""
         if (histories.product_ix >= 0).any():
-            counts = PopularExpert.counted(Asked(histories, items), "recent", self.settings.weights).counts
-            default = log_shares_of(counts)
+            recent = PopularExpert.counted(Asked(histories, items), "recent", self.settings.weights, of_today=True)
+            default = log_shares_of(recent.counts)
         else:
             rows = self.items.row_of
             met = np.array([rows.get(product_id, -1) for product_id in items.product_ids], np.int64)

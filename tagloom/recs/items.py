@@ -157,12 +157,13 @@ class Items:
         By tags and words together, each half; a product that shares none with any has an empty row.
         """
         new, met = np.flatnonzero(self.ids < 0), np.flatnonzero(self.ids >= 0)
+        new = new if len(met) else met
         told = [normalize(part) for part in (self.tags, self.words) if part.shape[1]]
         content = hstack(told).tocsr() if told else csr_matrix((len(self), 1))
         known, parts = content[met].T.tocsc(), []
         for start in range(0, len(new), _AT_ONCE):
             similar = (content[new[start : start + _AT_ONCE]] @ known).toarray()
-            best = np.argsort(-similar, 1, kind="stable")[:, :_ALIKE]
+            best = np.argpartition(-similar, min(_ALIKE, len(met)) - 1, 1)[:, :_ALIKE]
             shares = np.take_along_axis(similar, best, 1)
             shares /= np.maximum(shares.sum(1, keepdims=True), np.finfo(np.float32).tiny)
             parts.append((shares, np.repeat(new[start : start + _AT_ONCE, None], best.shape[1], 1), met[best]))

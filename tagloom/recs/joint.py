@@ -70,7 +70,10 @@ class Joint:
 
         views = np.stack([log_odds(sure).ravel(), cls.lift(columns, interest, popular).ravel()], 1)
         fitted = LogisticRegression(C=1e3).fit(views, truth.ravel() > 0)
-        # What the text says, or what a user wants, never makes a tag less likely.
+        if (fitted.coef_[0] < 0).any():
+            # What the text says, or what a user wants, never makes a tag less likely: that view is left out.
+            views[:, fitted.coef_[0] < 0] = 0
+            fitted = LogisticRegression(C=1e3).fit(views, truth.ravel() > 0)
         tagger, wanted = (max(0.0, float(weight)) for weight in fitted.coef_[0])
         return cls(columns, tagger, wanted, float(fitted.intercept_[0]))
 

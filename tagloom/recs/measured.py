@@ -25,6 +25,7 @@ from tagloom.recs.fitted import Fitted, read_histories
 _PRODUCTS, _TAGS = 100, 20  # the length of what is measured
 _CUTS = (5, 10, 20)
 _MOST_PAIRS = 2_000  # of user and product, of which the Tagger reads the text
+_MOST_USERS = 50_000  # drawn from more
 _FEWEST = 20  # users from which a figure of a few is told
 RECOMMENDER = "recommender"
 
@@ -87,6 +88,8 @@ def measured(fitted: Fitted, before: Events, after: Events) -> Measured:
     rows = np.array([-1 if (row := earlier.row(name)) is None else row for name in later.user_ids], np.int64)
     met = np.append(earlier.lengths, 0)[rows] > 0
     chosen = np.flatnonzero(met & (first >= 0))
+    if len(chosen) > _MOST_USERS:
+        chosen = np.sort(np.random.default_rng(0).choice(chosen, _MOST_USERS, replace=False))
     if not len(chosen):
         raise DataError("nobody did anything with a product both before and after; give more events to measure on")
     asked, truth_known = Asked(earlier.of(rows[chosen]), items), truth[chosen]
@@ -119,9 +122,10 @@ def measured(fitted: Fitted, before: Events, after: Events) -> Measured:
 def _models(fitted: Fitted, whole: Asked) -> dict[str, Fitted]:
     """The Recommender, each of its experts alone, and the baselines."""
     counted: dict[str, Expert] = {
-        kind: PopularExpert.counted(whole, kind) for kind in ("popular", "recent", "category")
+        kind: PopularExpert.counted(whole, kind, fitted.settings.weights, of_today=True)
+        for kind in ("popular", "recent", "category")
     }
-    experts = {**counted, **fitted.experts}
+    experts = {**fitted.experts, **counted}
     alone = {name: replace(fitted, experts=experts, blend=Blend((name,), np.ones(1, np.float32))) for name in experts}
     return {RECOMMENDER: fitted, **alone}
 
@@ -168,7 +172,8 @@ def _product_tags(fitted: Fitted, asked: Asked, first: Ints) -> dict[str, Rankin
         return {}
     # The Tagger would be surer of products that it learned from than it can be of new ones, which have no id.
     judged = np.isin(items.ids[first], np.append(fitted.unseen, -1))
-    rows = np.flatnonzero(judged & (joint.truth(items.tags[first]).sum(1) > 0))[:_MOST_PAIRS]
+    rows = np.flatnonzero(judged)[:_MOST_PAIRS]
+    rows = rows[joint.truth(items.tags[first[rows]]).sum(1) > 0]
     if len(rows) < _FEWEST:
         return {}
     sure = np.concatenate(list(tagger.confidences([items.texts[row] for row in first[rows]])))

@@ -13,6 +13,7 @@ import numpy as np
 
 from tagloom.artifact import load_arrays, save_arrays
 from tagloom.config import RecommenderSettings
+from tagloom.errors import SettingsError
 from tagloom.recs.experts.contract import Arrays, Expert, Fit, TrainingData
 from tagloom.recs.experts.neighbours import NeighboursExpert
 from tagloom.recs.experts.network import NetworkExpert
@@ -60,7 +61,16 @@ def experts_for(settings: RecommenderSettings, data: TrainingData) -> tuple[str,
 
 
 def with_loss(settings: RecommenderSettings, products: int) -> RecommenderSettings:
-    """The same with a loss instead of `auto`."""
+    """The same with a loss instead of `auto`.
+
+    Raises:
+        SettingsError: a loss that does not go with the model.
+    """
+    if settings.loss == "mean_squared_error" and settings.model not in NETWORKS:
+        raise SettingsError(
+            "recommender.loss = 'mean_squared_error' makes scores ratings, which cannot be joined with others; set"
+            " recommender.model to gru or transformer"
+        )
     if settings.loss != "auto":
         return settings
     loss = "full_softmax" if products <= _FULL_SOFTMAX_UP_TO else "sampled_softmax"

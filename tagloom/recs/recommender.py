@@ -134,7 +134,7 @@ class Recommender:
             asked = fitted.asked_of(list(dict.fromkeys(some)))
             answers = dict(zip(asked.histories.user_ids, self._answered(asked, top), strict=True))
             for user_id in some:
-                yield answers.get(user_id) or self.products(user_id, top=top)
+                yield answers[user_id] if user_id in answers else self.products(user_id, top=top)
 
     def tags(
         self,

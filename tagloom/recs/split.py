@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tagloom.data.histories import Histories
 from tagloom.data.tables import Events
 from tagloom.errors import DataError
+from tagloom.recs.windows import ratings_of
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -78,7 +79,7 @@ def hold_out(histories: Histories, by: str, share: float) -> HeldOut:
     products = histories.product_ix[held]
     parts = np.split(products, first[1:])
     later = tuple(np.array(list(dict.fromkeys(part.tolist())), np.int64) for part in parts)
-    return HeldOut(histories.where(kept), rows, products[first], histories.values[held][first], later)
+    return HeldOut(histories.where(kept), rows, products[first], ratings_of(histories)[held][first], later)
 
 
 def split_events(events: Events, product_ids: Sequence[str], by: str, share: float) -> tuple[Events, Events]:

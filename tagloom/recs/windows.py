@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tagloom.data.batches import shared
 from tagloom.data.histories import ACTION_WEIGHTS, Histories
+from tagloom.data.tables import ACTIONS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,7 +96,9 @@ class Windows:
         asks = np.bincount(window, targets >= 0, len(lengths)) > 0
         events, targets = events[asks[window]], targets[asks[window]]
         starts = np.concatenate([[0], np.cumsum(lengths[asks])])
-        return cls._read(histories, words, starts, events, (targets, histories.values[events + 1], weights[events + 1]))
+        return cls._read(
+            histories, words, starts, events, (targets, ratings_of(histories)[events + 1], weights[events + 1])
+        )
 
     @classmethod
     def asking(
@@ -127,11 +130,10 @@ class Windows:
         cls, histories: Histories, words: Words, starts: Ints, events: Ints, asked: tuple[Ints, Floats, Floats]
     ) -> Windows:
         typed = [histories.texts[event] for event in events]
-        given = np.flatnonzero([bool(text) for text in typed])
-        text_of = np.full(len(events), -1, np.int64)
-        text_of[given] = np.arange(len(given))
+        number: dict[str, int] = {}  # each text is read once
+        text_of = np.array([number.setdefault(text, len(number)) if text else -1 for text in typed], np.int64)
         steps = gap_steps(60 * histories.gaps[events])
-        texts = words([typed[event] for event in given])
+        texts = words(list(number))
         products, actions = histories.product_ix[events], histories.action_ix[events]
         return cls(starts, products, actions, steps, text_of, texts, *asked)
 
@@ -252,3 +254,9 @@ def gap_steps(minutes: npt.ArrayLike) -> Ints:
 
     steps: Ints = np.minimum(GAPS - 1, np.log2(1 + np.maximum(minutes, 0))).astype(np.int64)
     return steps
+
+
+def ratings_of(histories: Histories) -> Floats:
+    """[N] the values of ratings; NaN for other actions, whose values are quantities and the like."""
+    rates = histories.action_ix == ACTIONS.index("rate")
+    return np.where(rates, histories.values, np.float32(np.nan))

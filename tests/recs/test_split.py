@@ -70,8 +70,9 @@ def test_who_has_one_product_is_learned_from_and_not_asked():
 
 
 def test_the_rating_of_what_is_held_out_is_kept():
-    assert held("ab", value=4.5).rated.tolist() == [4.5]
-    assert math.isnan(held("ab").rated[0])
+    assert held("ab", action="rate", value=4.5).rated.tolist() == [4.5]
+    assert math.isnan(held("ab", action="rate").rated[0])
+    assert math.isnan(held("ab", value=3).rated[0])  # three pieces are no rating
 
 
 # All after a moment

@@ -9,6 +9,7 @@ history speak loudest. Shapes: B users, N events, P products, K neighbours.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ _FARTHEST = 10
 # after it. Sparse logs like small gains and steep fades, dense ones the opposite.
 _GAINS = (0.3, 1.0, 3.0, 10.0, 30.0)
 _FADES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-_MOST_TRIED = 2_000
+_MOST_TRIED, _MOST_SCORES = 2_000, 30_000_000
 # Of what is said for similar products what a new one gets: those are known to be wanted.
 _LENT = 0.7
 
@@ -48,7 +49,8 @@ class NeighboursExpert:
     def fit(cls, data: TrainingData, settings: RecommenderSettings) -> NeighboursExpert:
         """Count pairs, then choose gain and fade on valid."""
         counts = cls.counted(data.asked, settings)
-        users = np.random.default_rng(settings.seed).permutation(len(data.wanted))[:_MOST_TRIED]
+        most = min(_MOST_TRIED, max(100, _MOST_SCORES // len(data.items)))
+        users = np.random.default_rng(settings.seed).permutation(len(data.wanted))[:most]
         asked, wanted = data.valid.of(users), data.wanted[users]
 
         def tried(gain: float, fade: float) -> float:
@@ -84,14 +86,19 @@ class NeighboursExpert:
         said = (self.fade ** later.astype(np.float32)).astype(np.float32)
         shape = (len(asked), self.following.shape[0])
         history = csr_matrix((said, (histories.user[there], ids[histories.product_ix[there]])), shape=shape)
-        evidence = self.following.copy()
-        evidence.data = np.log1p(self.gain * evidence.data)
-        found = (history @ evidence).toarray()  # [B, P of training]
+        found = (history @ self._evidence).toarray()  # [B, P of training]
         # A product that came later has no number of its own, -1: the column after the last, of zeros.
         result: Floats = np.hstack([found, np.zeros((len(asked), 1), np.float32)])[:, ids]
         if (ids < 0).any():
             result += _LENT * (result @ asked.items.alike.T)
         return result
+
+    @cached_property
+    def _evidence(self) -> Any:
+        """What each count says."""
+        said = self.following.copy()
+        said.data = np.log1p(self.gain * said.data)
+        return said
 
     def arrays(self) -> Arrays:
         """The matrix."""

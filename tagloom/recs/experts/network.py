@@ -12,7 +12,7 @@ from tagloom.config import RecommenderSettings
 from tagloom.errors import DataError, SettingsError
 from tagloom.recs.experts.contract import Arrays, Asked, Floats, TrainingData
 from tagloom.recs.items import Items
-from tagloom.recs.windows import WindowBatches, Windows
+from tagloom.recs.windows import WindowBatches, Windows, ratings_of
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +87,10 @@ class NetworkExpert:
         return cls(kind, network.eval(), settings.max_events, rates, tag_share > 0, trained)
 
     def again(self, data: TrainingData, settings: RecommenderSettings) -> NetworkExpert:
-        """Trained anew on another log, such as the whole one, for as many passes as were best before."""
+        """Trained anew on another log, such as the whole one, for as many passes as were best before.
+
+        Of these the best on valid counts; where valid is learned from, too, that is the last or one near it.
+        """
         passes = self.trained.best_epoch if self.trained else settings.epochs
         return self.fit(data, settings.model_copy(update={"epochs": passes, "patience": passes}), self.kind)
 
@@ -181,7 +184,7 @@ def _network(kind: str, settings: RecommenderSettings, tables: tuple[int, ...]) 
 
 
 def _mean_rating(data: TrainingData) -> float:
-    rated = data.asked.histories.values
+    rated = ratings_of(data.asked.histories)
     if not np.isfinite(rated).any():
         raise SettingsError(
             "recommender.loss = 'mean_squared_error' learns ratings, and no event has one; import events with a value,"
@@ -221,15 +224,19 @@ def _batches(data: TrainingData, settings: RecommenderSettings) -> tuple[WindowB
 
 def _fingerprint(data: TrainingData, settings: RecommenderSettings) -> str:
     """Tells what is trained on, and how, from anything else."""
-    told = hashlib.sha256(settings.model_dump_json().encode())
-    items = data.items
+    told = hashlib.sha256(settings.model_dump_json(exclude={"threads"}).encode())
+    items, known = data.items, data.items.known
+    arrays = [data.wanted, np.nan_to_num(data.rated, nan=-1)]
+    texts = [*items.product_ids, *known.tags, *(known.features.terms if known.features else ())]
     for histories in (data.asked.histories, data.valid.histories):
-        for array in (histories.starts, histories.product_ix, histories.action_ix, histories.seconds):
-            told.update(np.ascontiguousarray(array).tobytes())
-    told.update(np.nan_to_num(data.asked.histories.values, nan=-1).tobytes())
+        arrays += [histories.starts, histories.product_ix, histories.action_ix, histories.seconds]
+        arrays += [np.nan_to_num(histories.values, nan=-1)]
+        texts += histories.texts
     for matrix in (items.tags, items.words):
-        told.update(matrix.indices.tobytes() + matrix.data.tobytes())
-    told.update("\n".join(items.product_ids).encode("utf-8", "surrogatepass"))
+        arrays += [matrix.indptr, matrix.indices, matrix.data]
+    for array in arrays:
+        told.update(np.ascontiguousarray(array).tobytes())
+    told.update("\n".join(texts).encode("utf-8", "surrogatepass"))
     return told.hexdigest()
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from tagloom.config import RecommenderSettings
-from tagloom.data.histories import ACTION_WEIGHTS
 from tagloom.recs.experts.contract import Arrays, Asked, Floats, TrainingData
 
 _DAY = 86_400.0
@@ -29,19 +28,21 @@ class PopularExpert:
         kind: `popular`: of all time; `recent`: the newest count most; `category`: of all time, and products of the
             categories of the user's history before all others, those of the latest events first.
         counts: of each product of training.
+        of_today: they are of the products of the log that was counted, in its order, and are asked of no other.
     """
 
     kind: str
     counts: Floats
+    of_today: bool = False
 
     @classmethod
     def fit(cls, data: TrainingData, settings: RecommenderSettings, kind: str = "popular") -> PopularExpert:
         """Count, each event with the weight of its action."""
-        return cls.counted(data.asked, kind, settings.weights)
+        return cls.counted(data.asked, kind, settings.weights, of_today=False)
 
     @classmethod
-    def counted(cls, asked: Asked, kind: str, by_action: Mapping[str, float] = ACTION_WEIGHTS) -> PopularExpert:
-        """The same, of a log."""
+    def counted(cls, asked: Asked, kind: str, by_action: Mapping[str, float], *, of_today: bool) -> PopularExpert:
+        """The same, of a log; see the class."""
         histories = asked.histories
         there = histories.product_ix >= 0
         weights = histories.weights(by_action)[there].astype(np.float64)
@@ -49,7 +50,7 @@ class PopularExpert:
             age = (histories.seconds.max(initial=0) - histories.seconds[there]) / _DAY
             weights *= 0.5 ** (age / _HALF_LIFE_DAYS)
         counts = np.bincount(histories.product_ix[there], weights, minlength=len(asked.items)).astype(np.float32)
-        return cls(kind, counts)
+        return cls(kind, counts, of_today)
 
     def again(self, data: TrainingData, settings: RecommenderSettings) -> PopularExpert:
         """Counted anew in another log, such as the whole one."""
@@ -57,7 +58,8 @@ class PopularExpert:
 
     def scores(self, asked: Asked) -> Floats:
         """[B, P]: see the class."""
-        counts = np.append(self.counts, 0)[asked.items.ids]  # a product that came later has -1: the last, 0
+        # A product that came later has -1: the last, 0.
+        counts = self.counts if self.of_today else np.append(self.counts, 0)[asked.items.ids]
         scores = np.tile(log_shares_of(counts), (len(asked), 1))
         return scores + self._of_categories(asked) if self.kind == "category" else scores
 

@@ -35,25 +35,20 @@ class RepeatsExpert:
     @classmethod
     def fit(cls, data: TrainingData, settings: RecommenderSettings) -> RepeatsExpert:  # noqa: ARG003 (as the others)
         """Count."""
-        histories = data.asked.histories
+        histories, count = data.asked.histories, len(data.items)
         there = histories.product_ix >= 0
         products, users = histories.product_ix[there], histories.user[there]
+        ahead = _until_again(users, products)
         hits, chances = np.zeros(_FARTHEST + 1), np.full(_FARTHEST + 1, 1e-9)
-        found, expected_of = np.zeros(len(products), bool), np.zeros(len(data.items))
-        taken = np.zeros(len(data.items))
-        rows: list[tuple[int, Ints]] = []
+        met = np.zeros((_FARTHEST + 1, count))  # how often each product was last touched so far back
         for ago in range(1, _FARTHEST + 1):
-            later = np.flatnonzero(users[ago:] == users[:-ago]) + ago if ago < len(users) else np.zeros(0, np.int64)
-            same = products[later] == products[later - ago]
-            new = later[same & ~found[later]]
-            found[new] = True
-            hits[ago], chances[ago] = len(new), chances[ago] + len(later)
-            taken += np.bincount(products[new], minlength=len(taken))
-            rows.append((ago, products[later - ago]))
+            before = np.flatnonzero(users[ago:] == users[:-ago])
+            last = before[ahead[before] >= ago]
+            hits[ago], chances[ago] = (ahead[last] == ago).sum(), chances[ago] + len(last)
+            met[ago] = np.bincount(products[last], minlength=count)
         rates = hits / chances
-        for ago, before in rows:
-            expected_of += rates[ago] * np.bincount(before, minlength=len(taken))
-        factors = (taken + _PRIOR) / (expected_of + _PRIOR)
+        taken = np.bincount(products[ahead <= _FARTHEST], minlength=count)
+        factors = (taken + _PRIOR) / (rates @ met + _PRIOR)
         return cls(rates.astype(np.float32), factors.astype(np.float32))
 
     def again(self, data: TrainingData, settings: RecommenderSettings) -> RepeatsExpert:
@@ -86,3 +81,12 @@ class RepeatsExpert:
     def load(cls, arrays: Arrays, about: dict[str, Any], settings: RecommenderSettings) -> RepeatsExpert:  # noqa: ARG003
         """From what `arrays` gave."""
         return cls(arrays["rates"], arrays["factors"])
+
+
+def _until_again(users: Ints, products: Ints) -> Ints:
+    """[N] how many products later the same user touches the same one again; very many where never."""
+    order = np.lexsort((np.arange(len(users)), products, users))
+    found = np.full(len(users), np.iinfo(np.int64).max)
+    same = (users[order][1:] == users[order][:-1]) & (products[order][1:] == products[order][:-1])
+    found[order[:-1][same]] = np.diff(order)[same]
+    return found
