@@ -95,8 +95,7 @@ def measure(name: str, system: str, seed: int, minutes: float) -> dict[str, Any]
 def _ours(log: Log, seed: int) -> dict[str, Any]:
     """Ours after learning from all but test; and, under `SHORTER`, before valid was learned from."""
     from tagloom.recs.experts.contract import Asked, TrainingData
-    from tagloom.recs.fit import Log as Told
-    from tagloom.recs.fit import learned_again
+    from tagloom.recs.fit import Listeners, learned_again
     from tagloom.recs.recommender import Recommender
     from tagloom.recs.split import hold_out
 
@@ -111,7 +110,7 @@ def _ours(log: Log, seed: int) -> dict[str, Any]:
     held = hold_out(fitted.histories, fitted.settings.split, fitted.settings.valid)
     parts = (fitted.histories, held.before)
     data = TrainingData(*(Asked(part, fitted.items) for part in parts), held.wanted, held.rated)
-    recommender._fitted = learned_again(fitted, data, Told())
+    recommender._fitted = learned_again(fitted, data, Listeners())
     seconds += time.perf_counter() - started
     passes = {name: [one.epochs, one.best_epoch] for name, one in recommender.trained.items()}
     pace = {name: one.history[-1]["train/texts_per_second"] for name, one in recommender.trained.items()}

@@ -27,7 +27,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from tagloom.config import RecommenderSettings
 from tagloom.data.histories import histories_of
-from tagloom.nn.events import Histories
+from tagloom.nn.events import PaddedHistories
 from tagloom.nn.items import ItemTable
 from tagloom.nn.next_items import NextItems, NextLearner
 from tagloom.nn.processes import pick_precision
@@ -121,7 +121,7 @@ def _plain(items: Items, *, everywhere: bool) -> Step:
     def step(inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
         *parts, targets, _ = inputs
         vectors = network.items(items.shelf)
-        states = network.states(Histories(*parts), vectors)  # [B, 50, D]
+        states = network.states(PaddedHistories(*parts), vectors)  # [B, 50, D]
         wanted = targets.flatten()
         flat = states.flatten(0, 1)
         if not everywhere:

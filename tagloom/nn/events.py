@@ -17,7 +17,7 @@ from tagloom.nn.items import Bags, ItemTable
 GAPS = 16
 
 
-class Histories(NamedTuple):
+class PaddedHistories(NamedTuple):
     """B histories, padded at the end.
 
     Args:
@@ -63,7 +63,7 @@ class EventVectors(nn.Module):
         for table in (self.actions, self.gaps):
             nn.init.normal_(table, 0.0, 0.1 * table.shape[1] ** -0.5, generator)
 
-    def forward(self, seen: Histories, products: Tensor, items: ItemTable) -> Tensor:
+    def forward(self, seen: PaddedHistories, products: Tensor, items: ItemTable) -> Tensor:
         """Histories, vectors of all products [P, D], the tables of words -> [B, T, D]."""
         touched = products[seen.products.clamp(min=0)] * (seen.products >= 0).unsqueeze(2)  # [B, T, D]
         if len(seen.text_places):

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from tagloom.nn.events import EventVectors, Histories
+from tagloom.nn.events import EventVectors, PaddedHistories
 from tagloom.nn.gru import GruEncoder
 from tagloom.nn.items import ItemTable, Shelf
 from tagloom.nn.next_losses import (
     DRAWING,
-    Asked,
+    Question,
     figures,
     full_softmax,
     loss_named,
@@ -71,7 +71,7 @@ class NextItems(nn.Module):
             self.level.fill_(level)
             self.tag_bias.copy_(tag_prior)
 
-    def states(self, seen: Histories, products: Tensor) -> Tensor:
+    def states(self, seen: PaddedHistories, products: Tensor) -> Tensor:
         """Histories and the vectors of all products [P, D] -> states [B, T, D]."""
         found: Tensor = self.encoder(self.events(seen, products, self.items), seen.lengths)
         return found
@@ -121,11 +121,11 @@ class NextLearner(nn.Module):
             weight.requires_grad_(tag_share > 0)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """The parts of `Histories`, then the next products int64 [B, T] (-1: not asked) and their ratings [B, T]."""
+        """The parts of `PaddedHistories`, then what came next int64 [B, T] (-1: not asked) and its ratings [B, T]."""
         *parts, targets, ratings = inputs
         # Kept where they are needed: a large shelf must not travel to a GPU at every step.
         self.shelf, self.shares = self.shelf.to(targets.device), self.shares.to(targets.device)
-        seen, shelf, network = Histories(*parts), self.shelf, self.network
+        seen, shelf, network = PaddedHistories(*parts), self.shelf, self.network
         there = targets >= 0
         wanted = targets[there]  # [N]
         truth = shelf.tags.of(wanted)
@@ -138,7 +138,7 @@ class NextLearner(nn.Module):
         vectors = network.items(shelf, rows)  # [R, D]
         states = network.states(seen, vectors)[there]  # [N, D]
         log_share = (shares * max(1, self.drawn)).log()
-        asked = Asked(
+        question = Question(
             network.pointing(states),
             normalize(vectors, dim=-1),
             wanted,
@@ -148,16 +148,16 @@ class NextLearner(nn.Module):
             log_share,
         )
         if self.training:
-            losses, gained = self.lost(asked), torch.zeros(len(wanted), device=wanted.device)
+            losses, gained = self.lost(question), torch.zeros(len(wanted), device=wanted.device)
         else:
             lost = mean_squared_error if self.loss == "mean_squared_error" else full_softmax
-            losses, gained = lost(asked), figures(asked, self.loss)
+            losses, gained = lost(question), figures(question, self.loss)
         if self.tag_share:
             losses = losses + self.tag_share * tag_cross_entropy(network.tag_scores(states), truth)
         return torch.stack([losses, gained], 1)
 
 
-def _of_few(seen: Histories, wanted: Tensor, drawn: Tensor) -> tuple[Histories, Tensor, Tensor, Tensor]:
+def _of_few(seen: PaddedHistories, wanted: Tensor, drawn: Tensor) -> tuple[PaddedHistories, Tensor, Tensor, Tensor]:
     """The same with products numbered among those alone that this step needs; the last part is which they are [R].
 
     A large catalogue's vectors are then made of few products.

@@ -20,7 +20,7 @@ _CUT = 10  # of nDCG
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Question:
     """N states and what came next.
 
     Args:
@@ -42,41 +42,41 @@ class Asked:
     log_share: Tensor
 
 
-Loss = Callable[[Asked], Tensor]
+Loss = Callable[[Question], Tensor]
 
 
-def full_softmax(asked: Asked, smoothing: float = 0.0) -> Tensor:
+def full_softmax(question: Question, smoothing: float = 0.0) -> Tensor:
     """All products compete; exact, and quick up to some ten thousand products."""
-    return softmax_over_table(asked.pointing, asked.table, asked.wanted, smoothing)
+    return softmax_over_table(question.pointing, question.table, question.wanted, smoothing)
 
 
-def sampled_softmax(asked: Asked) -> Tensor:
+def sampled_softmax(question: Question) -> Tensor:
     """The next product competes with those drawn, whose scores are less the log of how often they are drawn.
 
     Bengio and Senecal 2008. Without the correction popular products, drawn more often, are pressed down. The next
     product is not drawn, it is always there: corrected too, as is common, popular products come out too high, however
     many are drawn (Khrylchenko et al. 2025, "Correcting the LogQ Correction").
     """
-    yes, no = _scores(asked)
-    no = no - asked.log_share[asked.drawn]
-    return torch.logaddexp(yes, no.masked_fill(_hits(asked), -torch.inf).logsumexp(1)) - yes
+    yes, no = _scores(question)
+    no = no - question.log_share[question.drawn]
+    return torch.logaddexp(yes, no.masked_fill(_hits(question), -torch.inf).logsumexp(1)) - yes
 
 
-def binary_cross_entropy(asked: Asked) -> Tensor:
+def binary_cross_entropy(question: Question) -> Tensor:
     """The next product is a yes, each drawn one a no; together the no count as much as the yes.
 
     Kang and McAuley 2018, section III-E, with several products drawn instead of one.
     """
-    yes, no = _scores(asked)
-    kept = ~_hits(asked)
+    yes, no = _scores(question)
+    kept = ~_hits(question)
     return -logsigmoid(yes) - (logsigmoid(-no) * kept).sum(1) / kept.sum(1).clamp(min=1)
 
 
-def mean_squared_error(asked: Asked) -> Tensor:
+def mean_squared_error(question: Question) -> Tensor:
     """The score above the mean rating shall be the rating; what was not rated costs nothing."""
-    yes = asked.level + _dot(asked.pointing, asked.table[asked.wanted])
+    yes = question.level + _dot(question.pointing, question.table[question.wanted])
     # Not the difference made 0 where it is no number: scores that ran away must not pass for right ones.
-    return (yes - asked.rated.nan_to_num(0.0)).square() * ~asked.rated.isnan()
+    return (yes - question.rated.nan_to_num(0.0)).square() * ~question.rated.isnan()
 
 
 LOSSES: dict[str, Loss] = {
@@ -98,12 +98,12 @@ def loss_named(name: str, smoothing: float = 0.0) -> Loss:
     return functools.partial(full_softmax, smoothing=smoothing) if name == "full_softmax" else LOSSES[name]
 
 
-def figures(asked: Asked, loss: str) -> Tensor:
+def figures(question: Question, loss: str) -> Tensor:
     """What each state adds to the figure that training makes large [N]: nDCG@10 over the whole table, or, for ratings,
     minus the squared error."""
     if loss == "mean_squared_error":
-        return -mean_squared_error(asked)
-    ranks = ranks_in_table(asked.pointing, asked.table, asked.wanted)
+        return -mean_squared_error(question)
+    ranks = ranks_in_table(question.pointing, question.table, question.wanted)
     return (ranks < _CUT) / torch.log2(ranks + 2.0)
 
 
@@ -114,15 +114,17 @@ def tag_cross_entropy(scores: Tensor, truth: Bags) -> Tensor:
     return torch.zeros(len(scores), device=scores.device).index_add(0, rows, lost)
 
 
-def _scores(asked: Asked) -> tuple[Tensor, Tensor]:
+def _scores(question: Question) -> tuple[Tensor, Tensor]:
     """Of what came next [N], and of what was drawn [N, S]."""
-    return _dot(asked.pointing, asked.table[asked.wanted]), asked.pointing @ asked.table[asked.drawn].T
+    return _dot(question.pointing, question.table[question.wanted]), question.pointing @ question.table[
+        question.drawn
+    ].T
 
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:
     return (one * other).sum(1)
 
 
-def _hits(asked: Asked) -> Tensor:
+def _hits(question: Question) -> Tensor:
     """[N, S], true where what was drawn is what came next."""
-    return asked.drawn == asked.wanted[:, None]
+    return question.drawn == question.wanted[:, None]

@@ -25,7 +25,7 @@ from tagloom.recs.fitted import NOBODY, Fitted, read_histories
 from tagloom.recs.interest import Interest, fit_interest
 from tagloom.recs.items import Items, Known
 from tagloom.recs.joint import Joint, columns_of
-from tagloom.recs.models import MODELS, experts_for, with_loss
+from tagloom.recs.models import MODELS, experts_for, forget_learned, learned, with_loss
 from tagloom.recs.split import hold_out
 from tagloom.tags.tagger import Tagger
 
@@ -46,7 +46,7 @@ _AGAIN = "-again"
 
 
 @dataclass(frozen=True, eq=False)
-class Log:
+class Listeners:
     """Whom training tells, and where it writes."""
 
     log_folder: Path | None = None
@@ -70,7 +70,7 @@ def fit_recommender(
     vocabulary: Vocabulary | None,
     custom_words: Sequence[str],
     tagger: tuple[Tagger, Ints] | None,
-    log: Log,
+    listeners: Listeners,
 ) -> Fitted:
     """Everything that `Recommender.fit` does; `tagger` comes with the rows of products that it has not learned from."""
     tag_ids = {} if vocabulary is None else {tag.name: tag.id for tag in vocabulary.tags}
@@ -80,22 +80,30 @@ def fit_recommender(
     held = hold_out(histories, settings.split, settings.valid)
     data = TrainingData(Asked(held.rest, items), Asked(held.before, items), held.wanted, held.rated)
     names = experts_for(settings, data)
-    experts = {name: MODELS[name][0](replace(data, **log.of(name)), settings) for name in names}
+    experts = {}
+    for name in names:
+        told = replace(data, **listeners.of(name))
+        experts[name] = learned(name, told, settings, functools.partial(MODELS[name][0], told, settings))
     fitted = _joined(experts, data, settings)
     fitted = replace(fitted, interest=_interest(fitted, data, settings))
     tagger = tagger or _own_tagger(products, settings, vocabulary, custom_words)
     if tagger is not None:
         fitted = with_tagger(fitted, data, products, *tagger)
     fitted = fitted.seeing(items, histories)
-    return learned_again(fitted, replace(data, asked=Asked(histories, items)), log) if settings.refit else fitted
+    if settings.refit:
+        fitted = learned_again(fitted, replace(data, asked=Asked(histories, items)), listeners)
+    if listeners.checkpoint is not None:
+        forget_learned(listeners.checkpoint)
+    return fitted
 
 
-def learned_again(fitted: Fitted, data: TrainingData, log: Log) -> Fitted:
+def learned_again(fitted: Fitted, data: TrainingData, listeners: Listeners) -> Fitted:
     """The same with experts that learned from a longer log, as they were found best on a shorter one."""
-    again = {
-        name: one.again(replace(data, **log.of(name + _AGAIN)), fitted.settings) for name, one in fitted.experts.items()
-    }
-    return replace(fitted, experts=again)
+    experts = {}
+    for name, expert in fitted.experts.items():
+        told = replace(data, **listeners.of(name + _AGAIN))
+        experts[name] = learned(name, told, fitted.settings, functools.partial(expert.relearned, told, fitted.settings))
+    return replace(fitted, experts=experts)
 
 
 def _joined(experts: Mapping[str, Expert], data: TrainingData, settings: RecommenderSettings) -> Fitted:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from tagloom.artifact import load_arrays, save_arrays
+from tagloom.artifact import check_artifact, load_arrays, new_artifact, save_arrays
 from tagloom.config import RecommenderSettings
 from tagloom.errors import SettingsError
 from tagloom.recs.experts.contract import Arrays, Expert, Fit, TrainingData
 from tagloom.recs.experts.neighbours import NeighboursExpert
-from tagloom.recs.experts.network import NetworkExpert
+from tagloom.recs.experts.network import NetworkExpert, fingerprint
 from tagloom.recs.experts.popular import PopularExpert
 from tagloom.recs.experts.repeats import RepeatsExpert
 
@@ -24,6 +26,7 @@ Load = Callable[[Arrays, dict[str, Any], RecommenderSettings], Expert]
 
 BLEND = "blend"
 NETWORKS = frozenset({"gru", "transformer"})
+_EXPERT, _DONE = "expert", "-done"
 _FULL_SOFTMAX_UP_TO = 50_000
 _FEWEST_LEARNED_FROM = 20
 # Name -> how to train it, how to load it.
@@ -75,6 +78,39 @@ def with_loss(settings: RecommenderSettings, products: int) -> RecommenderSettin
         return settings
     loss = "full_softmax" if products <= _FULL_SOFTMAX_UP_TO else "sampled_softmax"
     return settings.model_copy(update={"loss": loss})
+
+
+def learned(name: str, data: TrainingData, settings: RecommenderSettings, learn: Callable[[], Expert]) -> Expert:
+    """What `learn` gives; a network that takes long is kept beside its checkpoint, and is not learned twice.
+
+    So a training that is broken off in the second network, or in the last passes over the whole log, has the first ones
+    ready. See `forget_learned`.
+    """
+    from tagloom.nn.training import Trained
+
+    if name not in NETWORKS or data.checkpoint is None:
+        return learn()
+    folder = data.checkpoint.with_name(f"{data.checkpoint.name}{_DONE}")
+    identity = {"fingerprint": fingerprint(data, settings)}
+    if folder.is_dir():
+        manifest = check_artifact(folder, _EXPERT)
+        if manifest.settings == identity:
+            kept = {**manifest.metrics, "history": tuple(manifest.metrics["history"])}
+            return replace(cast(NetworkExpert, load_expert(name, folder, settings)), trained=Trained(**kept))
+        shutil.rmtree(folder)
+    expert = cast(NetworkExpert, learn())
+    assert expert.trained is not None  # noqa: S101 (it was just trained)
+    with new_artifact(folder, _EXPERT, identity, {}, asdict(expert.trained)) as aside:
+        save_expert(name, expert, aside)
+    return expert
+
+
+def forget_learned(checkpoint: Path) -> None:
+    """Remove what `learned` kept, once all of a training is done."""
+    for folder in checkpoint.glob(f"*{_DONE}"):
+        shutil.rmtree(folder, ignore_errors=True)
+    if checkpoint.is_dir() and not any(checkpoint.iterdir()):
+        checkpoint.rmdir()
 
 
 def save_expert(name: str, expert: Expert, folder: Path) -> None:

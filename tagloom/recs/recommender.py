@@ -17,7 +17,7 @@ from tagloom.data.tables import Events, Products
 from tagloom.errors import NotFittedError, UserError
 from tagloom.recs.answers import BASIS, ProductScore, Recommendation, WantedTag
 from tagloom.recs.experts.contract import Asked, Ints
-from tagloom.recs.fit import Log, fit_recommender
+from tagloom.recs.fit import Listeners, fit_recommender
 from tagloom.recs.fitted import Fitted, read_histories
 from tagloom.recs.interest import log_shares
 from tagloom.recs.items import Items
@@ -91,7 +91,7 @@ class Recommender:
             vocabulary=vocabulary,
             custom_words=custom_words,
             tagger=tagger,
-            log=Log(log_folder, checkpoint, progress),
+            listeners=Listeners(log_folder, checkpoint, progress),
         )
         return self
 

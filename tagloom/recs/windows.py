@@ -142,9 +142,9 @@ class Windows:
 class WindowBatches:
     """Windows in batches of about as many events, windows of equal length together: hardly any place is padding.
 
-    A batch's inputs are the parts of `nn.events.Histories`, targets [B, T] and ratings [B, T]; its weights [N] are
-    those of the places that are asked, in their order. Without a seed the shortest come first, and `order` tells which
-    they were.
+    A batch's inputs are the parts of `nn.events.PaddedHistories`, targets [B, T] and ratings [B, T]; its weights [N]
+    are those of the places that are asked, in their order. Without a seed the shortest come first, and `order` tells
+    which they were.
 
     Args:
         windows: W.

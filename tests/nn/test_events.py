@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tagloom.nn.events import GAPS, EventVectors, Histories
+from tagloom.nn.events import GAPS, EventVectors, PaddedHistories
 from tagloom.nn.items import ItemTable
 
 WIDTH, PRODUCTS, WORDS, ACTIONS = 6, 5, 4, 3
@@ -35,7 +35,7 @@ def seen(texts=TEXTS):
     longest = max(map(len, EVENTS))
     padded = torch.tensor([[*history, *[(-1, 0, 0)] * (longest - len(history))] for history in EVENTS])
     flat = [pair for text in texts.values() for pair in text]
-    return Histories(
+    return PaddedHistories(
         *padded.unbind(2),
         torch.tensor([len(history) for history in EVENTS]),
         torch.tensor([history * longest + place for history, place in texts], dtype=torch.int64),
@@ -73,7 +73,7 @@ def test_product_and_text_stand_in_the_place_of_their_event(texts):
 
 def test_a_search_stands_where_a_product_of_its_words_does():
     made, table = vectors(), items()
-    word_alone = Histories(
+    word_alone = PaddedHistories(
         torch.tensor([[-1, 0]]),
         torch.tensor([[0, 0]]),
         torch.tensor([[0, 0]]),

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from tagloom.nn.events import Histories
+from tagloom.nn.events import PaddedHistories
 from tagloom.nn.items import Bags, ItemTable, Shelf
 from tagloom.nn.next_items import ENCODERS, NextItems, NextLearner, figure_of, loss_of
 from tagloom.nn.next_losses import DRAWING, LOSSES, tag_cross_entropy
@@ -55,7 +55,7 @@ def cycle(count=PRODUCTS, seed=0):
     none, some = torch.zeros(0, dtype=torch.int64), torch.zeros(1, dtype=torch.int64)
     actions, gaps = torch.zeros_like(products), torch.zeros_like(products)
     ratings = 5.0 - 4.0 * (targets % 2)
-    seen = Histories(products.masked_fill(beyond, -1), actions, gaps, lengths, none, none, some, torch.zeros(0))
+    seen = PaddedHistories(products.masked_fill(beyond, -1), actions, gaps, lengths, none, none, some, torch.zeros(0))
     return (*seen, targets.masked_fill(beyond, -1), ratings.masked_fill(beyond, torch.nan))
 
 

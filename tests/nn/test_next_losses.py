@@ -14,7 +14,7 @@ from tagloom.nn.losses import softmax_cross_entropy
 from tagloom.nn.next_losses import (
     DRAWING,
     LOSSES,
-    Asked,
+    Question,
     binary_cross_entropy,
     figures,
     full_softmax,
@@ -33,7 +33,7 @@ COUNTS = [1, 2, 16, 4, 8]
 def asked(drawn=(), counts=COUNTS, states=STATES, products=PRODUCTS):
     generator = torch.Generator().manual_seed(0)
     shares = torch.tensor(counts[:products]) / sum(counts[:products])
-    return Asked(
+    return Question(
         torch.randn(states, WIDTH, generator=generator),
         torch.randn(products, WIDTH, generator=generator),
         torch.arange(states) % products,

@@ -139,7 +139,7 @@ def test_a_popular_expert_that_is_saved_comes_back_and_counts_anew(kind):
     back = PopularExpert.load(expert.arrays(), expert.about(), SETTINGS)
     question = asked(["a", "cb"], items)
     assert np.array_equal(back.scores(question), expert.scores(question))
-    anew = back.again(data(["ccc"], items), SETTINGS)
+    anew = back.relearned(data(["ccc"], items), SETTINGS)
     assert anew.kind == kind
     assert ranked(anew, "", items)[0] == "c"
 
@@ -237,6 +237,6 @@ def test_a_neighbours_expert_that_is_saved_comes_back_and_counts_anew():
     question = asked(["a", "cb", ""], items)
     assert np.array_equal(back.scores(question), expert.scores(question))
     assert back.scores(asked([], items)).shape == (0, 3)
-    anew = back.again(data(["acb"] * 3, items), SETTINGS)
+    anew = back.relearned(data(["acb"] * 3, items), SETTINGS)
     assert ranked(anew, "a", items)[0] == "c"
     assert anew.about() == expert.about()

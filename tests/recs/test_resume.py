@@ -96,6 +96,17 @@ def test_a_training_that_was_broken_off_goes_on_to_the_same_model(shop, differin
     assert differing(tmp_path / "whole", tmp_path / "resumed") == []
 
 
+def test_a_network_that_was_done_is_not_trained_twice(shop, differing, tmp_path):
+    whole, passes = fitted(shop, tmp_path / "none")
+    whole.save(tmp_path / "whole")
+    fitted(shop, tmp_path / "going-on", stop_at=("gru-again", 1))
+    resumed, later = fitted(shop, tmp_path / "going-on")
+    assert later == passes[4:]
+    assert not (tmp_path / "going-on").exists()
+    resumed.save(tmp_path / "resumed")
+    assert differing(tmp_path / "whole", tmp_path / "resumed") == []
+
+
 @pytest.mark.parametrize("settings", [{"seed": 1}, {"dropout": 0.2}, {"session_minutes": 1.0}])
 def test_with_other_settings_it_begins_anew_and_says_so(shop, tmp_path, settings):
     fitted(shop, tmp_path, stop_at=("gru", 1), epochs=1)

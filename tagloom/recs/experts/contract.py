@@ -77,7 +77,7 @@ class TrainingData:
 class Expert(Protocol):
     """A trained expert."""
 
-    def again(self, data: TrainingData, settings: RecommenderSettings) -> Expert:
+    def relearned(self, data: TrainingData, settings: RecommenderSettings) -> Expert:
         """The same expert, learned anew from another log with what was found best, such as the number of passes."""
 
     def scores(self, asked: Asked) -> Floats:

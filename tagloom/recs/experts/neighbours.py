@@ -74,7 +74,7 @@ class NeighboursExpert:
             total += csr_matrix((counted, (products[pair], products[pair + apart])), shape=total.shape)
         return _largest(total.tocsr(), settings.neighbours)
 
-    def again(self, data: TrainingData, settings: RecommenderSettings) -> NeighboursExpert:
+    def relearned(self, data: TrainingData, settings: RecommenderSettings) -> NeighboursExpert:
         """The same with the counts of another log, such as the whole one."""
         return NeighboursExpert(self.counted(data.asked, settings), self.gain, self.fade)
 

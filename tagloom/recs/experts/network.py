@@ -86,7 +86,7 @@ class NetworkExpert:
             )
         return cls(kind, network.eval(), settings.max_events, rates, tag_share > 0, trained)
 
-    def again(self, data: TrainingData, settings: RecommenderSettings) -> NetworkExpert:
+    def relearned(self, data: TrainingData, settings: RecommenderSettings) -> NetworkExpert:
         """Trained anew on another log, such as the whole one, for as many passes as were best before.
 
         Of these the best on valid counts; where valid is learned from, too, that is the last or one near it.
@@ -122,8 +122,9 @@ class NetworkExpert:
 
         last, *made = self._made.get("last", (None, None, None))
         if last is not items:
+            shelf = items.shelf  # made outside: tensors of inference cannot be learned from
             with torch.inference_mode():
-                vectors = self.network.items(items.shelf)
+                vectors = self.network.items(shelf)
                 made = [vectors, normalize(vectors, dim=-1)]
             self._made["last"] = (items, *made)
         return made[0], made[1]
@@ -132,13 +133,13 @@ class NetworkExpert:
         """[B, D] the state after each user's last event."""
         import torch
 
-        from tagloom.nn.events import Histories
+        from tagloom.nn.events import PaddedHistories
 
         windows = Windows.asking(asked.histories, asked.items.known.word_rows, self.most)
         batches = WindowBatches(windows, _ANSWERED_EVENTS)
         found = [vectors[:0]]  # there may be nobody
         for (*parts, _, _), _, _ in batches:
-            seen = Histories(*parts)
+            seen = PaddedHistories(*parts)
             states = self.network.states(seen, vectors)  # [B, T, D]
             found.append(states[torch.arange(len(states)), seen.lengths.clamp(min=1) - 1])
         states = torch.cat(found)
@@ -222,7 +223,7 @@ def _batches(data: TrainingData, settings: RecommenderSettings) -> tuple[WindowB
     )
 
 
-def _fingerprint(data: TrainingData, settings: RecommenderSettings) -> str:
+def fingerprint(data: TrainingData, settings: RecommenderSettings) -> str:
     """Tells what is trained on, and how, from anything else."""
     told = hashlib.sha256(settings.model_dump_json(exclude={"threads"}).encode())
     items, known = data.items, data.items.known
@@ -268,7 +269,7 @@ def _plan(data: TrainingData, settings: RecommenderSettings) -> Any:
         average=settings.average,
         precision=_precision(data, settings),
         checkpoint=data.checkpoint,
-        fingerprint=_fingerprint(data, settings) if data.checkpoint else "",
+        fingerprint=fingerprint(data, settings) if data.checkpoint else "",
         devices=settings.devices,
         threads=settings.threads,
     )

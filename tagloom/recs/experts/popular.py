@@ -52,7 +52,7 @@ class PopularExpert:
         counts = np.bincount(histories.product_ix[there], weights, minlength=len(asked.items)).astype(np.float32)
         return cls(kind, counts, of_today)
 
-    def again(self, data: TrainingData, settings: RecommenderSettings) -> PopularExpert:
+    def relearned(self, data: TrainingData, settings: RecommenderSettings) -> PopularExpert:
         """Counted anew in another log, such as the whole one."""
         return self.fit(data, settings, self.kind)
 

@@ -51,7 +51,7 @@ class RepeatsExpert:
         factors = (taken + _PRIOR) / (rates @ met + _PRIOR)
         return cls(rates.astype(np.float32), factors.astype(np.float32))
 
-    def again(self, data: TrainingData, settings: RecommenderSettings) -> RepeatsExpert:
+    def relearned(self, data: TrainingData, settings: RecommenderSettings) -> RepeatsExpert:
         """Counted anew in another log, such as the whole one."""
         return self.fit(data, settings)
 
