@@ -217,7 +217,7 @@ class RecommenderSettings(Section):
     dropout: float = Field(0.5, ge=0, lt=1, description="Share of the numbers in the networks hidden at each step.")
     id_dropout: float = Field(0.1, ge=0, lt=1, description="Share of products known by tags and words alone at a step.")
     numbers: Literal["32", "bf16", "auto"] = Field(
-        "auto", description="Bits of the networks' numbers in training; auto: bf16 where that is faster."
+        "auto", description="Bits of the networks' numbers in training; auto: bf16 where it should be faster."
     )
     threads: int = Field(1, ge=0, le=1_024, description="CPU threads in training; 0: by network size.")
     devices: int = Field(1, ge=1, le=1_024, description="GPUs, or processes on a machine without any.")

@@ -36,7 +36,7 @@ def evaluate(
     folds: Annotated[
         int | None, typer.Option(help="Instead, train and measure so often, on other products each time.")
     ] = None,
-    top: Annotated[int, typer.Option(help="Tags listed as the worst.", min=0)] = 10,
+    top: Annotated[int, typer.Option(help="For tags alone: how many are listed as the worst.", min=0)] = 10,
     json: AsJson = False,
 ) -> None:
     """Measure a model on what it never saw: products for tags, and what users did later for recs.

@@ -108,7 +108,10 @@ def _say_unfinished(shop: Shop, job: str) -> None:
 def _doing(expert: str, number: int, figures: dict[str, float]) -> str:
     """What the progress bar says after a pass; passes that only try a step size have number 0."""
     if number:
-        return f"{expert}, pass {number}, nDCG@10 on valid {figures['valid/ndcg']:.4f}"
+        reached = figures["valid/ndcg"]
+        # nDCG is never below 0: a network that learns ratings is measured by minus the squared error.
+        measured = f"nDCG@10 on valid {reached:.4f}" if reached >= 0 else f"squared error on valid {-reached:.4f}"
+        return f"{expert}, pass {number}, {measured}"
     return f"{expert}, trying step size {figures['trial/learning_rate']:g}"
 
 

@@ -22,8 +22,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Entry = str | Sequence[str] | Mapping[str, object]
 
-# How much an action says about liking what it was done to: defaults for neighbours and for what is popular. Networks
-# learn their own. A rating's value is not read: a rating counts as an event, like the others.
+# How much an action says about liking what it was done to: defaults for what is counted, and for how much it matters to
+# networks to foresee it. A rating counts as an event, whatever its value: only networks that learn ratings read that.
 ACTION_WEIGHTS = {"purchase": 1.0, "cart": 0.7, "like": 0.7, "rate": 0.7, "post": 0.5, "view": 0.3, "search": 0.3}
 
 _WORDS = ("search", "post")  # the actions that are about a text, not about a product

@@ -16,7 +16,7 @@ _RANKED = ("HR@5", "HR@10", "HR@20", "nDCG@10", "recall@10", "recall@20", "MRR@1
 _EXPOSED = ("coverage@", "gini@", "overlap@", "diversity@", "novelty@", "popularity@", "popularity lift@")
 
 MEANINGS = {
-    "HR@k": "Users for whom at least one of the k first was taken later.",
+    "HR@k": "The share of users for whom at least one of the k first was taken later.",
     "nDCG@k": "How near the order of the k first is to a perfect one; 1 is perfect.",
     "recall@k": "Of what a user took later, the share among the k first.",
     "MRR@k": "One over the place of the first that was taken later; 0 when it is not among the k first.",
@@ -56,7 +56,7 @@ def write_recs_html(
     Args:
         told: the figures, as `recs.measured.Measured.as_dict` gives them.
         curves: how training of each network went.
-        contributions: of each expert its `weight`, and nDCG@10 on valid `alone` and `without` it.
+        contributions: of each expert its `weight`, and nDCG@10 on valid `alone`, `without` it and `together`.
         path: the file.
         title: of the page.
     """
@@ -98,13 +98,16 @@ def _few(few: Mapping[str, float]) -> list[Section]:
 
 
 def _experts(contributions: Sequence[Mapping[str, Any]]) -> list[Section]:
+    if len(contributions) < 2:
+        return []
     told = (
-        "The blend adds up its experts. The last column is what it would reach without the expert: where it is no lower"
-        " than with it, the expert can go. On valid, before the experts learned from it."
+        f"The blend adds up its experts; on valid, before they learned from it, its nDCG@10 was"
+        f" {contributions[0]['together']:.4f}. The last column is what it would have been without the expert: where"
+        " that is no lower, the expert can go."
     )
     rows = [
         (one["name"], *(f"{one[key]:.4f}" if one[key] is not None else "" for key in ("weight", "alone", "without")))
         for one in contributions
     ]
     columns = ("expert", "weight", "nDCG@10 alone", "nDCG@10 without it")
-    return [("What each expert adds", told, columns, rows, None)] if len(rows) > 1 else []
+    return [("What each expert adds", told, columns, rows, None)]

@@ -30,7 +30,7 @@ class Question:
         rated: [N] how the product was rated; NaN where it was not.
         level: the mean rating.
         drawn: int64 [S], rows of the table to compare with; of none where all of them are.
-        log_share: [R] the log of how likely each product is to be drawn.
+        log_share: [R] the log of how often each product is expected to be drawn.
     """
 
     pointing: Tensor

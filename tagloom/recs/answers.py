@@ -21,7 +21,10 @@ class ProductScore:
 
 @dataclass(frozen=True)
 class WantedTag:
-    """A tag, and how likely it is: one of the next product's tags, or, where a product was given, one of that one's."""
+    """A tag, and how likely it is one of the next product's.
+
+    Where a product or text was given: how likely it is one of that one's, and that this user takes it for the tag.
+    """
 
     tag: str
     tag_id: int
@@ -34,7 +37,7 @@ class Recommendation(Generic[Found]):
 
     Args:
         found: products or tags.
-        basis: `history`: made for this user; `default`: nothing is known of the user, so it is what is taken most now.
+        basis: `history`: something is known of the user; `default`: nothing is, so it is what is taken most now.
         left_out: why events of a history given by hand were not used -> how many.
     """
 

@@ -1,8 +1,8 @@
 """Experts joined: a weighted sum of their scores, fitted so that what users took next is likely.
 
 A conditional logit (McFadden 1974): the scores of a user's candidates compete in a softmax. Candidates are the best of
-each expert; all others are far behind whatever the weights. So are users who took what no expert has among its best:
-with them the fit made all weights small, and joined the experts worse than one of them alone.
+each expert: what none has among its best is seldom among the first of the sum. Users who took nothing of that are left
+out: with them the fit made all weights small, and joined the experts worse than one of them alone.
 Shapes: Q users, P products, E experts, C candidates.
 """
 
@@ -20,8 +20,9 @@ Floats = npt.NDArray[np.float32]
 _BEST_OF_EACH = 100
 # A little pull of the weights towards equal shares: with few users one expert would take all.
 _PULL = 1e-3
-# What each weight is tried times, one after the other, so often.
+# Standard errors from which other weights rank clearly better; the least weight of an expert, of the largest one.
 _ERRORS, _FLOOR = 2.0, 0.01
+# What each weight is tried times, one after the other; how many rounds of that; where nDCG is cut.
 _FACTORS, _ROUNDS, _CUT = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.4, 2.5), 3, 10
 
 
@@ -60,7 +61,7 @@ class Candidates:
 
     Args:
         scores: [Q, C, E]; -inf in places that are not filled.
-        truth: [Q, C] shares that sum to 1.
+        truth: [Q, C] shares; they sum to 1 for products, to 1 at most for tags, of which some may be no candidates.
     """
 
     scores: Floats

@@ -136,7 +136,7 @@ def _joined(experts: Mapping[str, Expert], data: TrainingData, settings: Recomme
     if len(names) > 1:
         candidates = Candidates.of(judge.shown(again=again))
         blend = sharpened(fit_blend(names, candidates), candidates)
-    told = []
+    told, together = [], judge.reached(blend.weights, again=again)
     for ix, name in enumerate(names):
         alone = np.arange(len(names)) == ix
         without = judge.reached(np.where(alone, np.float32(0), blend.weights), again=again)
@@ -146,6 +146,7 @@ def _joined(experts: Mapping[str, Expert], data: TrainingData, settings: Recomme
                 "weight": float(blend.weights[ix]),
                 "alone": judge.reached(alone.astype(np.float32), again=again),
                 "without": without if len(names) > 1 else None,
+                "together": together,
             }
         )
     return replace(fitted, blend=blend, again=again, contributions=tuple(told))

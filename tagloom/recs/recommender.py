@@ -97,7 +97,7 @@ class Recommender:
 
     @property
     def contributions(self) -> tuple[dict[str, Any], ...]:
-        """What each expert adds: its `weight`, and nDCG@10 on valid, `alone` and of the blend `without` it."""
+        """Of each expert its `weight`, and nDCG@10 on valid: `alone`, of the blend `without` it, of all `together`."""
         return self._ready.contributions
 
     @property

@@ -12,8 +12,8 @@ from tagloom.measure.recs_page import MEANINGS, write_recs_html
 EVIL = "<script>alert(1)</script>"
 SHOWN = {"coverage@10": 0.25, "gini@10": 0.5, "overlap@10": 0.125, "popularity@10": 0.75, "popularity lift@10": 1.5}
 EXPERTS = (
-    {"name": "gru", "weight": 0.75, "alone": 0.3, "without": 0.2},
-    {"name": EVIL, "weight": 0, "alone": 0.1, "without": None},
+    {"name": "gru", "weight": 0.75, "alone": 0.3, "without": 0.2, "together": 0.4},
+    {"name": EVIL, "weight": 0, "alone": 0.1, "without": None, "together": 0.4},
 )
 PASSES = (
     {"train/loss": 2.0, "valid/loss": 2.5, "valid/ndcg": 0.1},
