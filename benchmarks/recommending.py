@@ -179,7 +179,9 @@ def _parts(log: Log) -> tuple[Any, Any]:
 
 
 def _peak() -> int:
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == "darwin" else 1024) / 1024)
+    """MiB. Linux counts in KiB, macOS in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)
 
 
 def tables(name: str, figures: dict[str, Any]) -> str:
