@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix, hstack
-from sklearn.preprocessing import normalize
 
 from tagloom.config import TaggerSettings
 from tagloom.data.tables import Products
@@ -156,6 +155,8 @@ class Items:
 
         By tags and words together, each half; a product that shares none with any has an empty row.
         """
+        from sklearn.preprocessing import normalize
+
         new, met = np.flatnonzero(self.ids < 0), np.flatnonzero(self.ids >= 0)
         new = new if len(met) else met
         told = [normalize(part) for part in (self.tags, self.words) if part.shape[1]]
