@@ -148,6 +148,18 @@ def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise _damaged(path, str(error)) from error
 
 
+def save_part(folder: Path, name: str, arrays: dict[str, npt.NDArray[Any]], about: dict[str, Any]) -> None:
+    """Write a part of a model: `<name>.safetensors`, and what JSON can hold as `<name>.json`."""
+    save_arrays(folder / f"{name}.safetensors", arrays)
+    (folder / f"{name}.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+
+
+def load_part(folder: Path, name: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Read what `save_part` wrote: the arrays, and the rest."""
+    about: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    return load_arrays(folder / f"{name}.safetensors"), about
+
+
 def _damaged(file: Path, why: str) -> ArtifactError:
     return ArtifactError(f"{file}: damaged ({why}); train again or restore a backup")
 

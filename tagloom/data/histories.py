@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tagloom.config import RecommenderSettings
 from tagloom.data.intake.times import parse_times
 from tagloom.data.tables import ACTIONS, EVENT_SCHEMA, Events
 from tagloom.errors import UserError
@@ -24,7 +25,7 @@ Entry = str | Sequence[str] | Mapping[str, object]
 
 # How much an action says about liking what it was done to: defaults for what is counted, and for how much it matters to
 # networks to foresee it. A rating counts as an event, whatever its value: only networks that learn ratings read that.
-ACTION_WEIGHTS = {"purchase": 1.0, "cart": 0.7, "like": 0.7, "rate": 0.7, "post": 0.5, "view": 0.3, "search": 0.3}
+ACTION_WEIGHTS: dict[str, float] = RecommenderSettings.model_fields["weights"].default
 
 _WORDS = ("search", "post")  # the actions that are about a text, not about a product
 _FIELDS = ("action", "product_id", "text", "time", "value")

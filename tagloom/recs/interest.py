@@ -15,7 +15,6 @@ from scipy.sparse import csr_matrix
 from tagloom.recs.blend import Blend, Candidates, fit_blend
 from tagloom.recs.experts.contract import Asked, Expert, Floats, Ints
 from tagloom.recs.experts.network import NetworkExpert
-from tagloom.recs.items import Items
 
 # What a tag has that nothing speaks for: a small share, so that one source alone cannot rule a tag out.
 _LEAST = 1e-4
@@ -56,7 +55,7 @@ class Interest:
 
     def sources(self, asked: Asked, products: Floats, experts: Mapping[str, Expert]) -> dict[str, Floats]:
         """What each source says, [B, L] each, by name; all are logs of shares."""
-        tags, users = shares_of(asked.items), len(asked)
+        tags, users = asked.items.tag_shares, len(asked)
         likely = np.exp(log_shares(products)) @ tags
         found = {
             "popular": np.broadcast_to(self.popular, (users, len(self.popular))).astype(np.float32),
@@ -100,13 +99,6 @@ def fit_interest(batches: list[tuple[Asked, Ints, Floats]], experts: Mapping[str
         confident += float(np.take_along_axis(found, surest, 1).sum())
         right += float(np.take_along_axis(true, surest, 1).sum())
     return Interest(blend, popular, right / max(confident, 1e-9))
-
-
-def shares_of(items: Items) -> csr_matrix:
-    """[P, L] the tags of each product, their shares summing to 1."""
-    counts = np.diff(items.tags.indptr)
-    data = np.repeat(1 / np.maximum(1, counts), counts).astype(np.float32)
-    return csr_matrix((data, items.tags.indices, items.tags.indptr), shape=items.tags.shape)
 
 
 def log_shares(scores: Floats) -> Floats:

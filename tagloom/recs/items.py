@@ -174,16 +174,20 @@ class Items:
         return found
 
     @cached_property
+    def tag_shares(self) -> Any:
+        """CSR matrix [P, L]: the tags of each product, their shares summing to 1."""
+        counts = np.diff(self.tags.indptr)
+        shares = np.repeat(1 / np.maximum(1, counts), counts).astype(np.float32)
+        return csr_matrix((shares, self.tags.indices, self.tags.indptr), shape=self.tags.shape)
+
+    @cached_property
     def shelf(self) -> Shelf:
         """The same as tensors; the weights of a product's tags sum to 1."""
         import torch
 
         from tagloom.nn.items import Shelf
 
-        counts = np.maximum(1, np.diff(self.tags.indptr))
-        weights = np.repeat(1 / counts, np.diff(self.tags.indptr))
-        shares = csr_matrix((weights, self.tags.indices, self.tags.indptr), shape=self.tags.shape)
-        return Shelf(torch.from_numpy(self.ids), bags(shares), bags(self.words))
+        return Shelf(torch.from_numpy(self.ids), bags(self.tag_shares), bags(self.words))
 
 
 def bags(matrix: Any) -> Bags:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import shutil
 import warnings
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from tagloom.artifact import check_artifact, load_arrays, new_artifact, save_arrays
+from tagloom.artifact import check_artifact, load_part, new_artifact, save_part
 from tagloom.config import RecommenderSettings
 from tagloom.errors import SettingsError
 from tagloom.recs.experts.contract import Arrays, Expert, Fit, TrainingData
@@ -115,11 +114,9 @@ def forget_learned(checkpoint: Path) -> None:
 
 def save_expert(name: str, expert: Expert, folder: Path) -> None:
     """Write `<name>.safetensors` and `<name>.json`."""
-    save_arrays(folder / f"{name}.safetensors", expert.arrays())
-    (folder / f"{name}.json").write_text(json.dumps(expert.about(), ensure_ascii=False), encoding="utf-8")
+    save_part(folder, name, expert.arrays(), expert.about())
 
 
 def load_expert(name: str, folder: Path, settings: RecommenderSettings) -> Expert:
     """Read what `save_expert` wrote."""
-    about = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    return MODELS[name][1](load_arrays(folder / f"{name}.safetensors"), about, settings)
+    return MODELS[name][1](*load_part(folder, name), settings)

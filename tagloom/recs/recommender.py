@@ -253,7 +253,9 @@ class Recommender:
         self._check_top(top)
         if user_id is not None and len(asked := fitted.asked_of([user_id])):
             return asked
-        settings, given = fitted.settings, history_of([] if history is None else history, fitted.items.product_ids)
+        if history is None:
+            return Asked(history_of([], ()), fitted.items)
+        settings, given = fitted.settings, history_of(history, fitted.items.product_ids)
         return Asked(merged(given, settings.session_minutes, settings.weights), fitted.items)
 
     @staticmethod

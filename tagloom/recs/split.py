@@ -65,8 +65,7 @@ def hold_out(histories: Histories, by: str, share: float) -> HeldOut:
         kept = np.arange(len(there)) < np.repeat(cut, histories.lengths)
     else:
         times = np.sort(histories.seconds[there])
-        moment = times[max(0, min(len(times) - 1, round(len(times) * (1 - share))))] if len(times) else 0
-        kept = histories.seconds < moment
+        kept = histories.seconds < (times[_cut(len(times), share)] if len(times) else 0)
     held = np.flatnonzero(there & ~kept)
     met = np.bincount(histories.user[kept], minlength=len(histories)) > 0
     held = held[met[histories.user[held]]]
@@ -100,7 +99,7 @@ def split_events(events: Events, product_ids: Sequence[str], by: str, share: flo
         times = frame.filter(known)["time"]
         if not len(times):
             return events, Events.of([])
-        moment = times[max(0, min(len(times) - 1, round(len(times) * (1 - share))))]
+        moment = times[_cut(len(times), share)]
         return Events(frame.filter(pl.col("time") < moment)), Events(frame.filter(pl.col("time") >= moment))
     numbered = frame.with_row_index("n")
     touched = numbered.filter(known).with_columns(
@@ -112,3 +111,8 @@ def split_events(events: Events, product_ids: Sequence[str], by: str, share: flo
     joined = numbered.join(last, on="user_id", how="left", maintain_order="left")
     rest = joined.filter(pl.col("last").is_null() | (pl.col("n") < pl.col("last"))).select(frame.columns)
     return Events(rest), Events(joined.filter((pl.col("n") >= pl.col("last")) & known).select(frame.columns))
+
+
+def _cut(count: int, share: float) -> int:
+    """Of so many times in their order the place of the first that is held out."""
+    return max(0, min(count - 1, round(count * (1 - share))))

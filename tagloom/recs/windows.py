@@ -16,6 +16,7 @@ import numpy.typing as npt
 from tagloom.data.batches import shared
 from tagloom.data.histories import ACTION_WEIGHTS, Histories
 from tagloom.data.tables import ACTIONS
+from tagloom.recs.items import bags
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +40,7 @@ class Windows:
         starts: [W + 1].
         products: [M], -1: none.
         actions: [M].
-        gaps: [M] steps of `nn.events.gap_step`.
+        gaps: [M] steps of `gap_steps`.
         text_of: [M] row of `texts`, -1: none.
         texts: CSR matrix [S, V], the words of what was searched and posted.
         targets: [M] the next product, -1: not asked.
@@ -86,8 +87,7 @@ class Windows:
         begin = np.maximum(np.minimum(number * stride, inputs[user] - most), 0)
         lengths = np.minimum(most, inputs[user] - begin)
         asked_from = np.where(number > 0, (number - 1) * stride + most, 0) - begin
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        place = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
+        starts, place = _places(lengths)
         events = np.repeat(histories.starts[user] + begin, lengths) + place  # [M]
         asked = (place >= np.repeat(asked_from, lengths)) & (weights[events + 1] > 0)
         targets = np.where(asked, histories.product_ix[events + 1], -1)
@@ -114,8 +114,7 @@ class Windows:
             ratings: [U] how they were rated; None: they were not.
         """
         lengths = np.minimum(histories.lengths, most)
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        place = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
+        starts, place = _places(lengths)
         events = np.repeat(histories.starts[1:] - lengths, lengths) + place
         asked, rated = np.full(len(events), -1, np.int64), np.full(len(events), np.nan, np.float32)
         last = starts[1:][lengths > 0] - 1
@@ -208,21 +207,27 @@ class WindowBatches:
         text_of = np.full(there.shape, -1, np.int64)
         text_of[there] = windows.text_of[events[there]]
         text_places = np.flatnonzero(text_of >= 0)
-        texts = windows.texts[text_of.ravel()[text_places]]
+        texts = bags(windows.texts[text_of.ravel()[text_places]])
         inputs = (
             padded(windows.products, -1),
             padded(windows.actions, 0),
             padded(windows.gaps, 0),
             torch.from_numpy(lengths),
             torch.from_numpy(text_places),
-            torch.from_numpy(texts.indices.astype(np.int64)),
-            torch.from_numpy(texts.indptr.astype(np.int64)),
-            torch.from_numpy(texts.data.astype(np.float32)),
+            texts.entries,
+            texts.starts,
+            texts.weights,
             padded(windows.targets, -1),
             padded(windows.ratings, np.nan),
         )
         weights = padded(windows.weights, 0)[inputs[-2] >= 0]  # [N]
         return inputs, weights[:, None], weights
+
+
+def _places(lengths: Ints) -> tuple[Ints, Ints]:
+    """Of windows with lengths [W] where each starts [W + 1], and each event's place in its window [M]."""
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return starts, np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
 
 
 def merged(histories: Histories, session_minutes: float, by_action: Mapping[str, float] = ACTION_WEIGHTS) -> Histories:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagloom.artifact import load_arrays, save_arrays
+from tagloom.artifact import load_part, save_part
 from tagloom.config import TaggerSettings
 from tagloom.tags.experts.bag import BagExpert
 from tagloom.tags.experts.contract import Arrays, Expert, TrainingData
@@ -62,11 +61,9 @@ def experts_for(settings: TaggerSettings, data: TrainingData) -> tuple[str, ...]
 
 def save_expert(name: str, expert: Expert, folder: Path) -> None:
     """Write `<name>.safetensors` and `<name>.json`."""
-    save_arrays(folder / f"{name}.safetensors", expert.arrays())
-    (folder / f"{name}.json").write_text(json.dumps(expert.about(), ensure_ascii=False), encoding="utf-8")
+    save_part(folder, name, expert.arrays(), expert.about())
 
 
 def load_expert(name: str, folder: Path, features: Features) -> Expert:
     """Read what `save_expert` wrote."""
-    about = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    return MODELS[name][1](load_arrays(folder / f"{name}.safetensors"), about, features)
+    return MODELS[name][1](*load_part(folder, name), features)

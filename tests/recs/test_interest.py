@@ -9,7 +9,7 @@ from tagloom.data.histories import Histories, history_of
 from tagloom.data.tables import Products
 from tagloom.recs.blend import Blend
 from tagloom.recs.experts.contract import Asked
-from tagloom.recs.interest import Interest, fit_interest, log_shares, shares_of
+from tagloom.recs.interest import Interest, fit_interest, log_shares
 from tagloom.recs.items import Items, Known
 
 # Six products; tags in the columns blue, dress, red, shoe.
@@ -58,7 +58,7 @@ def sources(*users, products=None):
 
 
 def test_a_products_tags_have_shares_that_sum_to_1():
-    found = shares_of(items()).toarray()
+    found = items().tag_shares.toarray()
     assert found[0].tolist() == [0, 0.5, 0.5, 0]
     assert found[2].tolist() == [0, 0, 1, 0]
     assert found[3].tolist() == [0, 0, 0, 0]
@@ -100,7 +100,7 @@ def test_products_that_are_likely_lend_their_tags():
     found = np.exp(sources("a", products=sure)["products"])
     assert found[0].tolist() == pytest.approx([0.5, 0, 0, 0.5], abs=1e-3)
     even = np.exp(sources("a")["products"])
-    assert even[0].tolist() == pytest.approx(shares_of(items()).toarray().mean(0).tolist(), abs=1e-3)
+    assert even[0].tolist() == pytest.approx(items().tag_shares.toarray().mean(0).tolist(), abs=1e-3)
 
 
 # Joined

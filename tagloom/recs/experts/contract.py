@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -93,12 +93,10 @@ class Expert(Protocol):
 Fit = Callable[[TrainingData, RecommenderSettings], Expert]
 
 
-def events_of(asked: Asked, weights: Mapping[str, float] | None = None) -> npt.NDArray[np.float64]:
-    """[P] the events of each product, each with the weight of its action where weights are given."""
-    histories = asked.histories
-    there = histories.product_ix >= 0
-    weight = histories.weights(weights)[there] if weights is not None else None
-    return np.bincount(histories.product_ix[there], weight, minlength=len(asked.items)).astype(np.float64)
+def events_of(asked: Asked) -> npt.NDArray[np.float64]:
+    """[P] the events of each product."""
+    products = asked.histories.product_ix
+    return np.bincount(products[products >= 0], minlength=len(asked.items)).astype(np.float64)
 
 
 def figure(scores: Floats, wanted: Ints) -> float:
