@@ -21,11 +21,12 @@ from tagloom.errors import DataError
 from tagloom.recs.blend import Blend, Candidates, fit_blend, sharpened
 from tagloom.recs.experts.contract import Asked, Expert, Floats, Ints, TrainingData, events_of, figure
 from tagloom.recs.experts.network import NetworkExpert
-from tagloom.recs.fitted import NOBODY, Fitted, read_histories
+from tagloom.recs.fitted import LOOKED_AT, NOBODY, Fitted, read_histories
 from tagloom.recs.interest import Interest, fit_interest
 from tagloom.recs.items import Items, Known
 from tagloom.recs.joint import Joint, columns_of
 from tagloom.recs.models import MODELS, experts_for, forget_learned, learned, with_loss
+from tagloom.recs.scored import Scored
 from tagloom.recs.split import hold_out
 from tagloom.tags.tagger import Tagger
 
@@ -153,32 +154,39 @@ def _joined(experts: Mapping[str, Expert], data: TrainingData, settings: Recomme
 
 
 class _Judge:
-    """The experts' scores of the users on whom weights are fitted, made once."""
+    """The experts' scores of the users on whom weights are fitted, made once: of all products, or of the likeliest."""
 
     def __init__(self, fitted: Fitted, parts: Sequence[tuple[Asked, Ints]]) -> None:
-        self.fitted, self.parts = fitted, parts
-        self.scores = [[expert.scores(asked) for expert in fitted.experts.values()] for asked, _ in parts]
+        self.fitted = fitted
+        self.parts = []
+        for asked, wanted in parts:
+            rows = fitted.candidates(asked)
+            scores = [expert.scores(asked, rows) for expert in fitted.experts.values()]
+            owned = Scored(scores[0], rows).without(fitted.history(asked)).hidden
+            self.parts.append((wanted, rows, scores, owned))
 
     def shown(self, *, again: bool) -> Iterator[tuple[list[Floats], Floats]]:
-        """Of each part the experts' scores [B, P], -inf for what is not recommended, and what was taken [B, P]."""
-        for (asked, wanted), scores in zip(self.parts, self.scores, strict=True):
-            owned = replace(self.fitted, again=again).owned(asked)
-            kept = [part.copy() for part in scores]
-            for part in kept if owned is not None else ():
-                part[owned.nonzero()] = -np.inf
-            truth = np.zeros((len(asked), len(asked.items)), np.float32)
-            truth[np.arange(len(asked)), wanted] = 1
-            yield kept, truth
+        """Of each part the experts' scores [B, C], -inf for what is not recommended, and what was taken [B, C]."""
+        for wanted, rows, scores, owned in self.parts:
+            hidden = self._hidden(rows, owned, again=again)
+            kept = [np.where(hidden, np.float32(-np.inf), part) for part in scores]
+            columns = np.arange(scores[0].shape[1])[None, :] if rows is None else rows
+            yield kept, (columns == wanted[:, None]).astype(np.float32)
 
     def reached(self, weights: Floats, *, again: bool) -> float:
         """nDCG@10 of a blend."""
         total, count = 0.0, 0
-        for (asked, wanted), (scores, _) in zip(self.parts, self.shown(again=again), strict=True):
-            hidden = ~np.isfinite(scores[0])
-            joined = sum(weight * np.where(hidden, 0, part) for weight, part in zip(weights, scores, strict=True))
-            total += figure(np.where(hidden, -np.inf, joined), wanted) * len(asked)
-            count += len(asked)
+        for wanted, rows, scores, owned in self.parts:
+            hidden = self._hidden(rows, owned, again=again)
+            joined = sum(weight * part for weight, part in zip(weights, scores, strict=True))
+            total += figure(np.where(hidden, -np.inf, joined), wanted, rows) * len(wanted)
+            count += len(wanted)
         return total / count
+
+    @staticmethod
+    def _hidden(rows: Ints | None, owned: Any, *, again: bool) -> Any:
+        hidden = np.zeros(owned.shape, np.bool_) if again else owned
+        return hidden if rows is None else hidden | (rows < 0)
 
 
 def _interest(fitted: Fitted, data: TrainingData, settings: RecommenderSettings) -> Interest | None:
@@ -189,7 +197,7 @@ def _interest(fitted: Fitted, data: TrainingData, settings: RecommenderSettings)
     counts = np.asarray(items.tags.T @ events_of(data.asked)).ravel() + 0.5
     popular = np.log(counts / counts.sum()).astype(np.float32)
     asked, wanted = _fitted_on(data, settings)
-    parts = [(part, wanted[rows], fitted.scores(part)) for rows in _chunks(len(asked)) for part in [asked.of(rows)]]
+    parts = [(part, wanted[rows], fitted.scored(part)) for rows in _chunks(len(asked)) for part in [asked.of(rows)]]
     return fit_interest(parts, fitted.experts, popular)
 
 
@@ -236,7 +244,7 @@ def with_tagger(fitted: Fitted, data: TrainingData, products: Products, tagger: 
 
 def _fitted_on(data: TrainingData, settings: RecommenderSettings) -> tuple[Asked, Ints]:
     """The users of valid on whom weights are fitted, and what they took next."""
-    cells = len(data.items) + 4 * len(data.items.known.tags)
+    cells = (LOOKED_AT if data.items.large else len(data.items)) + 4 * len(data.items.known.tags)
     most = min(_MOST_FITTED_ON, max(100, _MOST_SCORES // cells))
     rows = np.sort(np.random.default_rng(settings.seed).permutation(len(data.wanted))[:most])
     return data.valid.of(rows), data.wanted[rows]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,13 +19,13 @@ from tagloom.config import RecommenderSettings
 from tagloom.data.histories import Histories, histories_of
 from tagloom.data.tables import Events
 from tagloom.errors import NotFittedError, UserError
-from tagloom.measure.ranking import top_of
 from tagloom.recs.blend import Blend
 from tagloom.recs.experts.contract import Asked, Expert, Floats, Ints
 from tagloom.recs.experts.popular import PopularExpert, log_shares_of
 from tagloom.recs.interest import Interest
 from tagloom.recs.items import Items
 from tagloom.recs.joint import Joint, columns_of
+from tagloom.recs.scored import Scored, at, joined, log_sum, sparse
 from tagloom.recs.windows import merged
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 # Scores that are held at a time, for all experts together.
 _SCORES_AT_ONCE = 12_000_000
 _TIES = np.float32(1e-4)
+# Of a large catalogue: what each expert puts forward; what is drawn to tell the shares of all the others; and about how
+# many that makes together.
+_CANDIDATES, _DRAWN = 500, 1_000
+LOOKED_AT = 4 * _CANDIDATES + _DRAWN
 _NONE = np.zeros(0, np.int64)
 NOBODY = Histories((), np.zeros(1, np.int64), _NONE, _NONE, _NONE, np.zeros(0, np.float32), (), {})
 
@@ -75,45 +80,73 @@ class Fitted:
 
     # Products
 
-    def scores(self, asked: Asked) -> Floats:
-        """[B, P] the blend's; the best products of a user compare as logs of probabilities do."""
-        joined = self.blend.joined([self.experts[name].scores(asked) for name in self.blend.names])
+    def scored(self, asked: Asked) -> Scored:
+        """The blend's scores, before anything is hidden: of all products, or of the likeliest of a large catalogue.
+
+        The best products of a user compare as logs of probabilities do.
+        """
+        rows = self.candidates(asked)
+        if rows is None:
+            return Scored(self._joined(asked))
+        scores = np.where(rows < 0, -np.inf, self._joined(asked, rows))
+        # What the others have together is estimated from some that are drawn once.
+        some = np.tile(self._some, (len(asked), 1))
+        told = np.where(at(sparse(rows, len(asked.items)), some) > 0, -np.inf, self._joined(asked, some))
+        rest = log_sum(told) + np.log(len(asked.items) / some.shape[1])
+        return Scored(scores, rows, rest.astype(np.float32))
+
+    def candidates(self, asked: Asked) -> Ints | None:
+        """[B, C] of a large catalogue what each expert puts forward, each once, -1 for no more; None: look at all."""
+        if not asked.items.large:
+            return None
+        return joined([self.experts[name].best(asked, _CANDIDATES) for name in self.blend.names])
+
+    def _joined(self, asked: Asked, rows: Ints | None = None) -> Floats:
+        joined = self.blend.joined([self.experts[name].scores(asked, rows) for name in self.blend.names])
         # What no expert tells apart, such as for one who only searched, stands by what is taken now.
-        return joined + _TIES * self.default
+        return joined + _TIES * (self.default if rows is None else self.default[rows])
 
-    def scores_or_default(self, asked: Asked) -> Floats:
-        """[B, P] the blend's, and what is taken most now for users of whom nothing is known."""
+    def offered(self, asked: Asked) -> Scored:
+        """What may be recommended: the blend's, for users of whom nothing is known what is taken most now, both without
+        what is hidden."""
         known = self.knows(asked)
-        if known.all():
-            return self.scores(asked)
-        scores = np.tile(self.default, (len(asked), 1))
-        if known.any():
-            scores[known] = self.scores(asked.of(np.flatnonzero(known)))
-        return scores
+        found = self.scored(asked) if known.all() else self._default(asked)
+        if known.any() and not known.all():
+            found = found.replaced(np.flatnonzero(known), self.scored(asked.of(np.flatnonzero(known))))
+        return found if self.again else found.without(self.history(asked))
 
-    def best(self, asked: Asked, scores: Floats, most: int) -> Ints:
-        """The best products of each user, rows of the items [B, most or P]; -1 where there are no more."""
-        return top_of(scores, max(1, min(most, scores.shape[1])), self.owned(asked))
+    def _default(self, asked: Asked) -> Scored:
+        if not asked.items.large:
+            return Scored(np.tile(self.default, (len(asked), 1)))
+        rows = np.argpartition(-self.default, _CANDIDATES)[:_CANDIDATES]
+        rest = np.log(max(1e-30, 1 - float(np.exp(self.default[rows]).sum())))
+        shape = (len(asked), 1)
+        return Scored(np.tile(self.default[rows], shape), np.tile(rows, shape), np.full(len(asked), rest, np.float32))
 
-    def top(self, asked: Asked, most: int) -> Ints:
-        """The same for any number of users, [B, most]."""
-        found = np.full((len(asked), most), -1, np.int64)
+    def top(self, asked: Asked, most: int) -> tuple[Ints, Floats]:
+        """The best products of each user, rows of the items, and their shares, [B, most] each; -1 for no more."""
+        found, shares = np.full((len(asked), most), -1, np.int64), np.zeros((len(asked), most), np.float32)
         for rows, part in self.in_parts(asked):
-            best = self.best(part, self.scores_or_default(part), most)
-            found[rows, : best.shape[1]] = best
-        return found
+            best, share = self.offered(part).top(most)
+            found[rows, : best.shape[1]], shares[rows, : best.shape[1]] = best, share
+        return found, shares
 
     def in_parts(self, asked: Asked) -> Iterator[tuple[slice, Asked]]:
         """The users part by part, so that the memory that scores take stays bounded."""
-        size = max(1, _SCORES_AT_ONCE // (max(1, len(asked.items)) * (1 + len(self.experts))))
+        looked_at = LOOKED_AT if asked.items.large else len(asked.items)
+        size = max(1, _SCORES_AT_ONCE // (max(1, looked_at) * (1 + len(self.experts))))
         for start in range(0, len(asked), size):
             rows = slice(start, min(len(asked), start + size))
-            yield rows, asked.of(np.arange(rows.start, rows.stop))
+            yield rows, asked if len(asked) <= size else asked.of(np.arange(rows.start, rows.stop))
 
-    def owned(self, asked: Asked) -> Any:
-        """CSR matrix [B, P] of the products of each history; None where these are recommended, too."""
-        if self.again:
-            return None
+    @cached_property
+    def _some(self) -> Ints:
+        """Products of a large catalogue, drawn evenly."""
+        return np.sort(np.random.default_rng(0).choice(len(self.items), _DRAWN, replace=False))
+
+    @staticmethod
+    def history(asked: Asked) -> Any:
+        """CSR matrix [B, P] of the products of each history."""
         histories = asked.histories
         there = histories.product_ix >= 0
         ones = np.ones(int(there.sum()), np.int8)
@@ -143,7 +176,7 @@ class Fitted:
             known = np.flatnonzero(self.knows(part))
             if len(known):
                 some = part.of(known)
-                found[rows.start + known] = self.interest.scores(some, self.scores(some), self.experts)
+                found[rows.start + known] = self.interest.scores(some, self.scored(some), self.experts)
         return found
 
     def wanted_tags(self, asked: Asked) -> tuple[Floats, tuple[str, ...], tuple[int, ...]]:

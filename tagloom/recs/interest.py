@@ -15,6 +15,7 @@ from scipy.sparse import csr_matrix
 from tagloom.recs.blend import Blend, Candidates, fit_blend
 from tagloom.recs.experts.contract import Asked, Expert, Floats, Ints
 from tagloom.recs.experts.network import NetworkExpert
+from tagloom.recs.scored import Scored
 
 # What a tag has that nothing speaks for: a small share, so that one source alone cannot rule a tag out.
 _LEAST = 1e-4
@@ -42,25 +43,24 @@ class Interest:
         sure: Floats = np.minimum(1, self.each * shares)
         return sure
 
-    def scores(self, asked: Asked, products: Floats, experts: Mapping[str, Expert]) -> Floats:
+    def scores(self, asked: Asked, products: Scored, experts: Mapping[str, Expert]) -> Floats:
         """[B, L] the log of each tag's share among those of what comes next.
 
         Args:
             asked: B users.
-            products: [B, P] what the product blend says, before anything is hidden.
+            products: what the product blend says.
             experts: by name.
         """
         found = self.blend.joined(list(self.sources(asked, products, experts).values()))
         return log_shares(found)
 
-    def sources(self, asked: Asked, products: Floats, experts: Mapping[str, Expert]) -> dict[str, Floats]:
+    def sources(self, asked: Asked, products: Scored, experts: Mapping[str, Expert]) -> dict[str, Floats]:
         """What each source says, [B, L] each, by name; all are logs of shares."""
         tags, users = asked.items.tag_shares, len(asked)
-        likely = np.exp(log_shares(products)) @ tags
         found = {
             "popular": np.broadcast_to(self.popular, (users, len(self.popular))).astype(np.float32),
             "history": np.log(_LEAST + self._of_history(asked, tags)),
-            "products": np.log(_LEAST + np.asarray(likely, np.float32)),
+            "products": np.log(_LEAST + products.mean_of(tags)),
         }
         heads = {name: expert for name, expert in experts.items() if isinstance(expert, NetworkExpert)}
         return found | {name: head.tag_scores(asked) for name, head in heads.items() if head.knows_tags}
@@ -78,11 +78,11 @@ class Interest:
         return found
 
 
-def fit_interest(batches: list[tuple[Asked, Ints, Floats]], experts: Mapping[str, Expert], popular: Floats) -> Interest:
+def fit_interest(batches: list[tuple[Asked, Ints, Scored]], experts: Mapping[str, Expert], popular: Floats) -> Interest:
     """The blend under which the tags of what users took next are likely.
 
     Args:
-        batches: users, what they took next [B], and what the product blend says [B, P].
+        batches: users, what they took next [B], and what the product blend says.
         experts: by name.
         popular: [L] the log share of each tag.
     """

@@ -20,6 +20,7 @@ from tagloom.config import TaggerSettings
 from tagloom.data.tables import Products
 from tagloom.data.words.text import WordSplitter
 from tagloom.errors import DataError
+from tagloom.recs.nearest import EXACT
 from tagloom.tags.features import Features
 
 if TYPE_CHECKING:
@@ -149,16 +150,32 @@ class Items:
         """The row of each product."""
         return {product_id: row for row, product_id in enumerate(self.product_ids)}
 
+    @property
+    def large(self) -> bool:
+        """Whether there are too many to look at each of them for every answer."""
+        return len(self) > EXACT
+
     @cached_property
-    def alike(self) -> Any:
-        """CSR matrix [P, P]: of each product that came later the most similar ones that training met, summing to 1.
+    def row_of_known(self) -> Ints:
+        """[I] the row of each product that training met; -1: it is gone."""
+        found = np.full(len(self.known.product_ids), -1, np.int64)
+        met = np.flatnonzero(self.ids >= 0)
+        found[self.ids[met]] = met
+        return found
+
+    @cached_property
+    def some_came_later(self) -> bool:
+        """Whether there is a product that training did not meet."""
+        return bool((self.ids < 0).any())
+
+    def alike(self, met: Ints) -> Any:
+        """CSR matrix [P, P]: of each product that came later the most similar ones of some rows, summing to 1.
 
         By tags and words together, each half; a product that shares none with any has an empty row.
         """
         from sklearn.preprocessing import normalize
 
-        new, met = np.flatnonzero(self.ids < 0), np.flatnonzero(self.ids >= 0)
-        new = new if len(met) else met
+        new = np.flatnonzero(self.ids < 0) if len(met) else met
         told = [normalize(part) for part in (self.tags, self.words) if part.shape[1]]
         content = hstack(told).tocsr() if told else csr_matrix((len(self), 1))
         known, parts = content[met].T.tocsc(), []

@@ -94,7 +94,7 @@ def measured(fitted: Fitted, before: Events, after: Events) -> Measured:
         raise DataError("nobody did anything with a product both before and after; give more events to measure on")
     asked, truth_known = Asked(earlier.of(rows[chosen]), items), truth[chosen]
     whole = Asked(earlier, items)
-    tops = {name: model.top(asked, _PRODUCTS) for name, model in _models(fitted, whole).items()}
+    tops = {name: model.top(asked, _PRODUCTS)[0] for name, model in _models(fitted, whole).items()}
     counts, k = events_of(whole), min(10, len(items))
     figures = {name: ranking_metrics(top, truth_known, _CUTS) for name, top in tops.items()}
     exposure = {
@@ -145,7 +145,7 @@ def _few(fitted: Fitted, newcomers: Histories, truth: Any) -> dict[str, float]:
     """How good the default is for users of whom nothing was known."""
     if len(newcomers) < _FEWEST:
         return {}
-    top = fitted.top(Asked(newcomers.recent(0), fitted.items), _PRODUCTS)
+    top, _ = fitted.top(Asked(newcomers.recent(0), fitted.items), _PRODUCTS)
     return {"new users HR@10": ranking_metrics(top, truth, _CUTS).values["HR@10"]}
 
 
@@ -158,7 +158,7 @@ def _tags(fitted: Fitted, asked: Asked, truth: Any) -> dict[str, RankingMetrics]
     if not wanted.nnz:
         return {}
     for _, part in fitted.in_parts(asked):
-        sources = fitted.interest.sources(part, fitted.scores(part), fitted.experts)
+        sources = fitted.interest.sources(part, fitted.scored(part), fitted.experts)
         sources = {RECOMMENDER: fitted.interest.blend.joined(list(sources.values())), **sources}
         for name, scores in sources.items():
             tops.setdefault(name, []).append(top_of(scores, _TAGS))

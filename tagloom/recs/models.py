@@ -15,18 +15,18 @@ import numpy as np
 from tagloom.artifact import check_artifact, load_part, new_artifact, save_part
 from tagloom.config import RecommenderSettings
 from tagloom.errors import SettingsError
-from tagloom.recs.experts.contract import Arrays, Expert, Fit, TrainingData
+from tagloom.recs.experts.contract import Arrays, Expert, Fit, TrainingData, fingerprint
 from tagloom.recs.experts.neighbours import NeighboursExpert
-from tagloom.recs.experts.network import NetworkExpert, fingerprint
+from tagloom.recs.experts.network import NetworkExpert
 from tagloom.recs.experts.popular import PopularExpert
 from tagloom.recs.experts.repeats import RepeatsExpert
+from tagloom.recs.nearest import EXACT
 
 Load = Callable[[Arrays, dict[str, Any], RecommenderSettings], Expert]
 
 BLEND = "blend"
 NETWORKS = frozenset({"gru", "transformer"})
 _EXPERT, _DONE = "expert", "-done"
-_FULL_SOFTMAX_UP_TO = 50_000
 _FEWEST_LEARNED_FROM = 20
 # Name -> how to train it, how to load it.
 MODELS: dict[str, tuple[Fit, Load]] = {
@@ -75,7 +75,7 @@ def with_loss(settings: RecommenderSettings, products: int) -> RecommenderSettin
         )
     if settings.loss != "auto":
         return settings
-    loss = "full_softmax" if products <= _FULL_SOFTMAX_UP_TO else "sampled_softmax"
+    loss = "full_softmax" if products <= EXACT else "sampled_softmax"
     return settings.model_copy(update={"loss": loss})
 
 

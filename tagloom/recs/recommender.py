@@ -19,7 +19,6 @@ from tagloom.recs.answers import BASIS, ProductScore, Recommendation, WantedTag
 from tagloom.recs.experts.contract import Asked, Ints
 from tagloom.recs.fit import Listeners, fit_recommender
 from tagloom.recs.fitted import Fitted, read_histories
-from tagloom.recs.interest import log_shares
 from tagloom.recs.items import Items
 from tagloom.recs.measured import Measured, measured
 from tagloom.recs.storage import load_fitted, save_fitted
@@ -239,10 +238,9 @@ class Recommender:
     def _answered(self, asked: Asked, top: int) -> list[Recommendation[ProductScore]]:
         fitted, ids, answers = self._ready, asked.items.product_ids, []
         for _, part in fitted.in_parts(asked):
-            scores = fitted.scores_or_default(part)
-            shares = np.exp(log_shares(scores))
-            for best, share, known in zip(fitted.best(part, scores, top), shares, fitted.knows(part), strict=True):
-                found = tuple(ProductScore(ids[row], float(share[row])) for row in best.tolist() if row >= 0)
+            for best, shares, known in zip(*fitted.offered(part).top(top), fitted.knows(part), strict=True):
+                pairs = zip(best.tolist(), shares.tolist(), strict=True)
+                found = tuple(ProductScore(ids[row], share) for row, share in pairs if row >= 0)
                 answers.append(Recommendation(found, BASIS[bool(known)], asked.histories.left_out))
         return answers
 

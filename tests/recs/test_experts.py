@@ -13,6 +13,7 @@ from tagloom.data.tables import ACTIONS, Products
 from tagloom.recs.experts.contract import Asked, TrainingData
 from tagloom.recs.experts.neighbours import NeighboursExpert
 from tagloom.recs.experts.popular import PopularExpert
+from tagloom.recs.experts.repeats import RepeatsExpert
 from tagloom.recs.items import Items, Known
 
 DAY = 24 * 60
@@ -240,3 +241,52 @@ def test_a_neighbours_expert_that_is_saved_comes_back_and_counts_anew():
     anew = back.relearned(data(["acb"] * 3, items), SETTINGS)
     assert ranked(anew, "a", items)[0] == "c"
     assert anew.about() == expert.about()
+
+
+# Of a large catalogue only some products are looked at
+
+
+EVERY = {
+    **{kind: lambda told, kind=kind: PopularExpert.fit(told, SETTINGS, kind) for kind in ("popular", "recent")},
+    "category": lambda told: PopularExpert.fit(told, SETTINGS, "category"),
+    "neighbours": lambda told: NeighboursExpert.fit(told, SETTINGS),
+    "repeats": lambda told: RepeatsExpert.fit(told, SETTINGS),
+}
+
+
+@pytest.fixture(params=EVERY)
+def of_every_kind(request):
+    """An expert, and today's catalogue: `n` is new, `d` is gone."""
+    met = catalogue("abcdefg", categories="xxyyzz")
+    today = catalogue("gnfecba", met.known, categories="zxzzyyx")
+    return EVERY[request.param](data(["abcab", "bcdbc", "efgef", "abca", "fgf"], met)), today
+
+
+ASKING = ["ab", "", "gf", "n", "bcna"]
+
+
+def test_some_rows_have_the_scores_that_they_have_among_all(of_every_kind):
+    expert, today = of_every_kind
+    question = asked(ASKING, today)
+    rows = np.array([[0, 3, 1], [1, 2, 0], [6, -1, 1], [1, 5, 4], [4, 0, -1]])
+    every = np.take_along_axis(expert.scores(question), np.maximum(0, rows), 1)
+    there = rows >= 0
+    np.testing.assert_allclose(expert.scores(question, rows)[there], every[there], rtol=1e-5)
+
+
+def test_what_scores_highest_is_among_the_best(of_every_kind):
+    expert, today = of_every_kind
+    question = asked(ASKING, today)
+    scores, best = expert.scores(question), expert.best(question, 2)
+    for user, found in zip(scores, best, strict=True):
+        # Whoever has nothing that an expert goes by has nothing put forward by it.
+        if len(np.unique(user)) > 1:
+            assert user.argmax() in found.tolist()
+
+
+def test_pairs_are_counted_in_parts_as_they_are_at_once():
+    draw = np.random.default_rng(0)
+    users = ["".join(draw.choice(list("abcdefgh"), 12)) for _ in range(40)]
+    question = asked(users, catalogue("abcdefgh"))
+    whole = NeighboursExpert.counted(question, SETTINGS)
+    np.testing.assert_allclose(NeighboursExpert.counted(question, SETTINGS, 500).toarray(), whole.toarray(), rtol=1e-5)

@@ -11,6 +11,7 @@ from tagloom.recs.blend import Blend
 from tagloom.recs.experts.contract import Asked
 from tagloom.recs.interest import Interest, fit_interest, log_shares
 from tagloom.recs.items import Items, Known
+from tagloom.recs.scored import Scored
 
 # Six products; tags in the columns blue, dress, red, shoe.
 TAGS = {
@@ -54,7 +55,7 @@ def asked(*users):
 
 def sources(*users, products=None):
     level = np.repeat(LEVEL, len(users), 0) if products is None else products
-    return Interest(Blend((), np.zeros(0, np.float32)), POPULAR).sources(asked(*users), level, {})
+    return Interest(Blend((), np.zeros(0, np.float32)), POPULAR).sources(asked(*users), Scored(level), {})
 
 
 def test_a_products_tags_have_shares_that_sum_to_1():
@@ -108,7 +109,7 @@ def test_products_that_are_likely_lend_their_tags():
 
 def test_scores_are_logs_of_shares_of_all_tags():
     interest = Interest(Blend(("popular", "history", "products"), np.array([0.2, 1, 0.5], np.float32)), POPULAR)
-    found = interest.scores(asked("ab", ".", ""), np.repeat(LEVEL, 3, 0), {})
+    found = interest.scores(asked("ab", ".", ""), Scored(np.repeat(LEVEL, 3, 0)), {})
     assert found.shape == (3, len(COLUMNS))
     np.testing.assert_allclose(np.exp(found).sum(1), 1, rtol=1e-5)
 
@@ -123,8 +124,8 @@ def fitted(wanted, products):
     users = list("abcef") * 20
     rows = np.array([list(TAGS).index(wanted(user)) for user in users])
     batches = [
-        (asked(*users[:30]), rows[:30], products[rows[:30]]),
-        (asked(*users[30:]), rows[30:], products[rows[30:]]),
+        (asked(*users[:30]), rows[:30], Scored(products[rows[:30]])),
+        (asked(*users[30:]), rows[30:], Scored(products[rows[30:]])),
     ]
     interest = fit_interest(batches, {}, POPULAR)
     return dict(zip(interest.blend.names, interest.blend.weights.tolist(), strict=True))

@@ -194,7 +194,7 @@ def test_all_of_it_is_json_with_intervals(found):
 
 def test_lists_are_those_that_users_are_given(recommender, found):
     fitted = recommender._fitted
-    top = fitted.top(Asked(fitted.histories, fitted.items), 3)
+    top, _ = fitted.top(Asked(fitted.histories, fitted.items), 3)
     given = [
         [fitted.items.row_of[one.product_id] for one in recommender.products(f"u{n}", top=3)] for n in range(USERS)
     ]

@@ -121,3 +121,20 @@ def test_what_is_saved_comes_back_and_no_random_number_is_drawn(kind, tmp_path):
     back = NetworkExpert.load(load_arrays(tmp_path / "network.safetensors"), one.about(), SETTINGS)
     assert torch.equal(torch.get_rng_state(), before)
     assert np.array_equal(back.scores(asked(USERS)), one.scores(asked(USERS)))
+
+
+@every_encoder
+def test_some_rows_are_apart_as_they_are_among_all(kind):
+    one, question = expert(kind), asked(USERS)
+    rows = np.tile(np.array([[4, 0, 7]]), (len(USERS), 1))
+    apart = one.scores(question, rows) - one.scores(question)[:, [4, 0, 7]]
+    np.testing.assert_allclose(apart, np.tile(apart[:, :1], (1, 3)), atol=1e-4)
+    rated = expert(kind, rates=True)
+    np.testing.assert_allclose(rated.scores(question, rows), rated.scores(question)[:, [4, 0, 7]], atol=1e-4)
+
+
+@every_encoder
+def test_the_best_are_those_that_score_highest(kind):
+    one, question = expert(kind), asked(USERS)
+    found = np.sort(one.best(question, 3), 1)
+    assert np.array_equal(found, np.sort(np.argsort(-one.scores(question), 1)[:, :3], 1))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -80,14 +81,43 @@ class Expert(Protocol):
     def relearned(self, data: TrainingData, settings: RecommenderSettings) -> Expert:
         """The same expert, learned anew from another log with what was found best, such as the number of passes."""
 
-    def scores(self, asked: Asked) -> Floats:
-        """A score of each product [B, P], near the log of its probability for the user; larger is likelier."""
+    def scores(self, asked: Asked, rows: Ints | None = None) -> Floats:
+        """A score of each product [B, P], near the log of its probability for the user; larger is likelier.
+
+        With rows [B, C] the scores of these products alone [B, C], those of each user up to a number of his own; what
+        stands at a row of -1 means nothing.
+        """
+
+    def best(self, asked: Asked, most: int) -> Ints:
+        """About so many products of each user that score high, in any order [B, C]; -1 where there are no more."""
 
     def arrays(self) -> Arrays:
         """All numbers that must be saved."""
 
     def about(self) -> dict[str, Any]:
         """All else that must be saved, as JSON has it."""
+
+
+Made = TypeVar("Made")
+
+
+class Kept(Generic[Made]):
+    """What was last made of something, such as of a catalogue, for as long as the same one is asked for."""
+
+    def __init__(self) -> None:
+        self._last: tuple[object, Made] | None = None
+
+    def of(self, what: object, make: Callable[[], Made]) -> Made:
+        """What `make` gave for it."""
+        last = self._last
+        if last is None or last[0] is not what:
+            self._last = last = (what, make())
+        return last[1]
+
+    @property
+    def last(self) -> Made | None:
+        """What was last made."""
+        return None if self._last is None else self._last[1]
 
 
 Fit = Callable[[TrainingData, RecommenderSettings], Expert]
@@ -99,12 +129,35 @@ def events_of(asked: Asked) -> npt.NDArray[np.float64]:
     return np.bincount(products[products >= 0], minlength=len(asked.items)).astype(np.float64)
 
 
-def figure(scores: Floats, wanted: Ints) -> float:
+def figure(scores: Floats, wanted: Ints, rows: Ints | None = None) -> float:
     """nDCG@10 of scores [B, P] for what came next [B]; what stands at the same score counts as ranked before it.
 
-    What is hidden, at -inf, is not found.
+    What is hidden, at -inf, is not found; nor is what is not among the rows [B, C], where the scores are of these.
     """
+    if rows is not None:
+        there = rows == wanted[:, None]
+        scores, wanted = np.where(rows < 0, -np.inf, scores), there.argmax(1)
     reached = scores[np.arange(len(wanted)), wanted][:, None]
     ranks = (scores >= reached).sum(1) - 1
     found = (ranks < 10) & (reached[:, 0] > -np.inf)
+    if rows is not None:
+        found &= there.any(1)
     return float(np.where(found, 1 / np.log2(ranks + 2.0), 0.0).mean())
+
+
+def fingerprint(data: TrainingData, settings: RecommenderSettings) -> str:
+    """Tells what is trained on, and how, from anything else."""
+    told = hashlib.sha256(settings.model_dump_json(exclude={"threads"}).encode())
+    items, known = data.items, data.items.known
+    arrays = [data.wanted, np.nan_to_num(data.rated, nan=-1)]
+    texts = [*items.product_ids, *known.tags, *(known.features.terms if known.features else ())]
+    for histories in (data.asked.histories, data.valid.histories):
+        arrays += [histories.starts, histories.product_ix, histories.action_ix, histories.seconds]
+        arrays += [np.nan_to_num(histories.values, nan=-1)]
+        texts += histories.texts
+    for matrix in (items.tags, items.words):
+        arrays += [matrix.indptr, matrix.indices, matrix.data]
+    for array in arrays:
+        told.update(np.ascontiguousarray(array).tobytes())
+    told.update("\n".join(texts).encode("utf-8", "surrogatepass"))
+    return told.hexdigest()

@@ -8,15 +8,19 @@ history speak loudest. Shapes: B users, N events, P products, K neighbours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
 from tagloom.config import RecommenderSettings
-from tagloom.recs.experts.contract import Arrays, Asked, Floats, TrainingData, figure
+from tagloom.recs.experts.contract import Arrays, Asked, Floats, Ints, Kept, TrainingData, figure
+from tagloom.recs.items import Items
+from tagloom.recs.nearest import EXACT
+from tagloom.recs.scored import at, joined, largest, sparse
 
 # How far apart two events may be to count as a pair; a pair that is d apart counts 1 / sqrt(d).
 _FARTHEST = 10
@@ -25,6 +29,7 @@ _FARTHEST = 10
 _GAINS = (0.3, 1.0, 3.0, 10.0, 30.0)
 _FADES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _MOST_TRIED, _MOST_SCORES = 2_000, 30_000_000
+_CANDIDATES, _PAIRS_AT_ONCE = 1_000, 10_000_000
 # Of what is said for similar products what a new one gets: those are known to be wanted.
 _LENT = 0.7
 
@@ -44,6 +49,7 @@ class NeighboursExpert:
     following: Any
     gain: float
     fade: float
+    _kept: Kept[tuple[Any, Any]] = field(default_factory=Kept, repr=False)
 
     @classmethod
     def fit(cls, data: TrainingData, settings: RecommenderSettings) -> NeighboursExpert:
@@ -54,44 +60,96 @@ class NeighboursExpert:
         asked, wanted = data.valid.of(users), data.wanted[users]
 
         def tried(gain: float, fade: float) -> float:
-            return figure(cls(counts, gain, fade).scores(asked), wanted)
+            expert = cls(counts, gain, fade)
+            rows = expert.best(asked, _CANDIDATES) if asked.items.large else None
+            return figure(expert.scores(asked, rows), wanted, rows)
 
         fade = 0.6
         gain = max(_GAINS, key=lambda gain: tried(gain, fade))
         return cls(counts, gain, max(_FADES, key=lambda fade: tried(gain, fade)))
 
     @staticmethod
-    def counted(asked: Asked, settings: RecommenderSettings) -> Any:
+    def counted(asked: Asked, settings: RecommenderSettings, pairs_at_once: int = _PAIRS_AT_ONCE) -> Any:
         """CSR matrix [P, P]: how often each product came after each, with the weights of the actions."""
         histories, count = asked.histories, len(asked.items)
         there = histories.product_ix >= 0
         products, users = histories.product_ix[there], histories.user[there]
         weights = histories.weights(settings.weights)[there]
-        total = csr_matrix((count, count), dtype=np.float32)
-        for apart in range(1, _FARTHEST + 1):
-            pair = np.flatnonzero(users[apart:] == users[:-apart])
-            counted = weights[pair + apart] * np.float32(apart**-0.5)
-            total += csr_matrix((counted, (products[pair], products[pair + apart])), shape=total.shape)
-        return _largest(total.tocsr(), settings.neighbours)
+        # A part of the products at a time, so that the pairs that are counted take bounded memory.
+        events = np.cumsum(np.bincount(products, minlength=count))
+        blocks = 1 + len(products) * _FARTHEST // pairs_at_once
+        bounds = np.searchsorted(events, np.arange(1, blocks) * (len(products) / blocks)).tolist()
+        parts = []
+        for low, high in itertools.pairwise([0, *bounds, count]):
+            pairs = []
+            for apart in range(1, _FARTHEST + 1):
+                before = products[:-apart]
+                pair = np.flatnonzero((users[apart:] == users[:-apart]) & (before >= low) & (before < high))
+                counted = weights[pair + apart] * np.float32(apart**-0.5)
+                pairs.append((counted, products[pair] - low, products[pair + apart]))
+            counted, rows, columns = (np.concatenate(part) for part in zip(*pairs, strict=True))
+            parts.append(
+                _largest(csr_matrix((counted, (rows, columns)), shape=(high - low, count)), settings.neighbours)
+            )
+        return vstack(parts).tocsr()
 
     def relearned(self, data: TrainingData, settings: RecommenderSettings) -> NeighboursExpert:
         """The same with the counts of another log, such as the whole one."""
         return NeighboursExpert(self.counted(data.asked, settings), self.gain, self.fade)
 
-    def scores(self, asked: Asked) -> Floats:
-        """[B, P]: see the class."""
+    def scores(self, asked: Asked, rows: Ints | None = None) -> Floats:
+        """[B, P], or [B, C] of rows: see the class."""
+        items, found = asked.items, self._found(asked)
+        if rows is not None:
+            return self._of_rows(items, found, rows)
+        # A product that came later has no number of its own, -1: the column after the last, of zeros.
+        result: Floats = np.hstack([found.toarray(), np.zeros((len(asked), 1), np.float32)])[:, items.ids]
+        if items.some_came_later:
+            result += _LENT * (result @ self._alike(items)[1])
+        return result
+
+    def best(self, asked: Asked, most: int) -> Ints:
+        """[B, C]: those of which most is said, and of new ones those that are like them."""
+        items, found = asked.items, self._found(asked)
+        met = largest(found, most)
+        rows = np.where(met < 0, -1, items.row_of_known[met])
+        if not items.some_came_later:
+            return rows
+        said = sparse(rows, len(items), at(found, met))
+        return joined([rows, largest(said @ self._alike(items)[1], most)])
+
+    def _found(self, asked: Asked) -> Any:
+        """CSR matrix [B, P of training]."""
         histories, ids = asked.histories, asked.items.ids
         there = np.flatnonzero((histories.product_ix >= 0) & (ids[histories.product_ix] >= 0))
         later = np.repeat(histories.lengths, histories.lengths)[there] - 1 - histories.places[there]
         said = (self.fade ** later.astype(np.float32)).astype(np.float32)
         shape = (len(asked), self.following.shape[0])
         history = csr_matrix((said, (histories.user[there], ids[histories.product_ix[there]])), shape=shape)
-        found = (history @ self._evidence).toarray()  # [B, P of training]
-        # A product that came later has no number of its own, -1: the column after the last, of zeros.
-        result: Floats = np.hstack([found, np.zeros((len(asked), 1), np.float32)])[:, ids]
-        if (ids < 0).any():
-            result += _LENT * (result @ asked.items.alike.T)
-        return result
+        return (history @ self._evidence).tocsr()
+
+    def _of_rows(self, items: Items, found: Any, rows: Ints) -> Floats:
+        """[B, C] the entries of `found` [B, P of training] at rows of today's products."""
+        said = at(found, np.where(rows < 0, -1, items.ids[rows]))
+        users, places = np.nonzero((rows >= 0) & (items.ids[rows] < 0))
+        if len(users):
+            alike = self._alike(items)[0][rows[users, places]]
+            of = np.repeat(np.arange(len(users)), np.diff(alike.indptr))
+            lent = np.asarray(found[users[of], items.ids[alike.indices]]).ravel() * alike.data
+            said[users, places] = _LENT * np.bincount(of, lent, len(users))
+        return said
+
+    def _alike(self, items: Items) -> tuple[Any, Any]:
+        """See `Items.alike`, and the same turned; compared are products of which anything is said, the best known."""
+
+        def made() -> tuple[Any, Any]:
+            said = np.asarray(self.following.sum(0)).ravel()
+            best = np.argsort(-said, kind="stable")[: min(EXACT, np.count_nonzero(said))]
+            rows = items.row_of_known[best]
+            alike = items.alike(np.sort(rows[rows >= 0]))
+            return alike, alike.T.tocsr()
+
+        return self._kept.of(items, made)
 
     @cached_property
     def _evidence(self) -> Any:

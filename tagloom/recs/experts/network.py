@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,9 @@ import numpy as np
 
 from tagloom.config import RecommenderSettings
 from tagloom.errors import DataError, SettingsError
-from tagloom.recs.experts.contract import Arrays, Asked, Floats, TrainingData
+from tagloom.recs.experts.contract import Arrays, Asked, Floats, Ints, Kept, TrainingData, fingerprint
 from tagloom.recs.items import Items
+from tagloom.recs.nearest import Nearest
 from tagloom.recs.windows import WindowBatches, Windows, ratings_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tagloom.nn.training import Trained
 
 _MOST_WATCHED = 5_000
+_INDEX = "nearest"
 _ANSWERED_EVENTS = 4_096
 # Products from which most of a step is the softmax, which 16 bits make three times as fast.
 _WORTH_16_BITS = 5_000
@@ -47,7 +48,9 @@ class NetworkExpert:
     rates: bool
     knows_tags: bool
     trained: Trained | None = field(default=None)
-    _made: dict[str, tuple[Any, ...]] = field(default_factory=dict, repr=False)
+    _kept: Kept[tuple[Tensor, Nearest]] = field(default_factory=Kept, repr=False)
+    _last_states: Kept[Tensor] = field(default_factory=Kept, repr=False)
+    _index: Any = field(default=None, repr=False)  # of the catalogue of training
 
     @classmethod
     def fit(cls, data: TrainingData, settings: RecommenderSettings, kind: str) -> NetworkExpert:
@@ -94,62 +97,85 @@ class NetworkExpert:
         passes = self.trained.best_epoch if self.trained else settings.epochs
         return self.fit(data, settings.model_copy(update={"epochs": passes, "patience": passes}), self.kind)
 
-    def scores(self, asked: Asked) -> Floats:
-        """[B, P] the log of each product's probability; of a network that learned ratings the rating."""
+    def scores(self, asked: Asked, rows: Ints | None = None) -> Floats:
+        """[B, P] the log of each product's probability; of a network that learned ratings the rating.
+
+        Of rows [B, C] it is that log but for a number which is the same for all products of a user.
+        """
         import torch
 
-        vectors, table = self._vectors(asked.items)
+        _, near = self._vectors(asked.items)
         with torch.inference_mode():
-            scores = self.network.pointing(self._states(asked, vectors)) @ table.T
-            found = scores + self.network.level if self.rates else scores.log_softmax(1)
-        result: Floats = found.numpy()
+            pointing = self.network.pointing(self._states(asked))
+            if rows is not None:
+                table = torch.from_numpy(near.table[rows])  # [B, C, D]
+                scores = torch.bmm(table, pointing.unsqueeze(2)).squeeze(2)
+            else:
+                scores = pointing @ torch.from_numpy(near.table).T
+            if self.rates:
+                scores = scores + self.network.level
+            result: Floats = (scores if self.rates or rows is not None else scores.log_softmax(1)).numpy()
         return result
+
+    def best(self, asked: Asked, most: int) -> Ints:
+        """[B, C]: those whose vectors the state points at."""
+        _, near = self._vectors(asked.items)
+        return near.rows(self._states(asked).numpy(), most)
 
     def tag_scores(self, asked: Asked) -> Floats:
         """[B, L] the log of each tag's share among the tags of what comes next."""
         import torch
 
-        vectors, _ = self._vectors(asked.items)
         with torch.inference_mode():
-            states = self._states(asked, vectors)
-            result: Floats = self.network.tag_scores(states).log_softmax(1).numpy()
+            result: Floats = self.network.tag_scores(self._states(asked)).log_softmax(1).numpy()
         return result
 
-    def _vectors(self, items: Items) -> tuple[Tensor, Tensor]:
-        """Of a catalogue's products [P, D]: their vectors, and the same of length 1; those of the last one are kept."""
+    def _vectors(self, items: Items) -> tuple[Tensor, Nearest]:
+        """Of a catalogue's products [P, D]: their vectors, and those of length 1 ready to be searched."""
         import torch
         from torch.nn.functional import normalize
 
-        last, *made = self._made.get("last", (None, None, None))
-        if last is not items:
+        def made() -> tuple[Tensor, Nearest]:
             shelf = items.shelf  # made outside: tensors of inference cannot be learned from
             with torch.inference_mode():
                 vectors = self.network.items(shelf)
-                made = [vectors, normalize(vectors, dim=-1)]
-            self._made["last"] = (items, *made)
-        return made[0], made[1]
+                table = normalize(vectors, dim=-1).numpy()
+            # Products that came later are numbered after those of training.
+            keys = np.where(items.ids >= 0, items.ids, len(items.known.product_ids) + np.arange(len(items)))
+            earlier = self._kept.last
+            return vectors, Nearest.of(table, keys, self._index if earlier is None else earlier[1].index)
 
-    def _states(self, asked: Asked, vectors: Tensor) -> Tensor:
-        """[B, D] the state after each user's last event."""
+        return self._kept.of(items, made)
+
+    def _states(self, asked: Asked) -> Tensor:
+        """[B, D] the state after each user's last event; those of the last that were asked are kept."""
+        return self._last_states.of(asked, lambda: self._read(asked))
+
+    def _read(self, asked: Asked) -> Tensor:
         import torch
 
         from tagloom.nn.events import PaddedHistories
 
+        vectors, _ = self._vectors(asked.items)
         windows = Windows.asking(asked.histories, asked.items.known.word_rows, self.most)
         batches = WindowBatches(windows, _ANSWERED_EVENTS)
         found = [vectors[:0]]  # there may be nobody
-        for (*parts, _, _), _, _ in batches:
-            seen = PaddedHistories(*parts)
-            states = self.network.states(seen, vectors)  # [B, T, D]
-            found.append(states[torch.arange(len(states)), seen.lengths.clamp(min=1) - 1])
-        states = torch.cat(found)
-        ordered = torch.empty_like(states)
-        ordered[torch.from_numpy(batches.order)] = states
+        with torch.inference_mode():
+            for (*parts, _, _), _, _ in batches:
+                seen = PaddedHistories(*parts)
+                states = self.network.states(seen, vectors)  # [B, T, D]
+                found.append(states[torch.arange(len(states)), seen.lengths.clamp(min=1) - 1])
+            states = torch.cat(found)
+            ordered = torch.empty_like(states)
+            ordered[torch.from_numpy(batches.order)] = states
         return ordered
 
     def arrays(self) -> Arrays:
-        """The weights."""
-        return {name: part.numpy() for name, part in self.network.state_dict().items()}
+        """The weights, and the index of the vectors of a large catalogue, where one was made."""
+        weights = {name: part.numpy() for name, part in self.network.state_dict().items()}
+        made = self._kept.last
+        packed = None if made is None else made[1].packed()
+        return weights if packed is None else {**weights, _INDEX: packed}
 
     def about(self) -> dict[str, Any]:
         """What the network is made like."""
@@ -163,8 +189,9 @@ class NetworkExpert:
 
         sizes = tuple(len(arrays[f"items.{name}"]) for name in ("ids", "tags", "words"))
         network = _network(about["kind"], settings, sizes)
-        network.load_state_dict({name: torch.from_numpy(part) for name, part in arrays.items()})
-        return cls(network=network.eval(), **about)
+        network.load_state_dict({name: torch.from_numpy(part) for name, part in arrays.items() if name != _INDEX})
+        index = Nearest.unpacked(arrays[_INDEX]) if _INDEX in arrays else None
+        return cls(network=network.eval(), _index=index, **about)
 
 
 def _network(kind: str, settings: RecommenderSettings, tables: tuple[int, ...]) -> NextItems:
@@ -221,24 +248,6 @@ def _batches(data: TrainingData, settings: RecommenderSettings) -> tuple[WindowB
         WindowBatches(windows, at_once, settings.seed),
         WindowBatches(valid, _ANSWERED_EVENTS),
     )
-
-
-def fingerprint(data: TrainingData, settings: RecommenderSettings) -> str:
-    """Tells what is trained on, and how, from anything else."""
-    told = hashlib.sha256(settings.model_dump_json(exclude={"threads"}).encode())
-    items, known = data.items, data.items.known
-    arrays = [data.wanted, np.nan_to_num(data.rated, nan=-1)]
-    texts = [*items.product_ids, *known.tags, *(known.features.terms if known.features else ())]
-    for histories in (data.asked.histories, data.valid.histories):
-        arrays += [histories.starts, histories.product_ix, histories.action_ix, histories.seconds]
-        arrays += [np.nan_to_num(histories.values, nan=-1)]
-        texts += histories.texts
-    for matrix in (items.tags, items.words):
-        arrays += [matrix.indptr, matrix.indices, matrix.data]
-    for array in arrays:
-        told.update(np.ascontiguousarray(array).tobytes())
-    told.update("\n".join(texts).encode("utf-8", "surrogatepass"))
-    return told.hexdigest()
 
 
 def _precision(data: TrainingData, settings: RecommenderSettings) -> str:

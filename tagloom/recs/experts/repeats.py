@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from tagloom.config import RecommenderSettings
 from tagloom.recs.experts.contract import Arrays, Asked, Floats, Ints, TrainingData
+from tagloom.recs.scored import at, largest
 
 _FARTHEST = 64  # products; what is farther counts as if it were so far
 # A product's own rate counts as if it had been that of all for so many expected repetitions.
@@ -40,34 +42,45 @@ class RepeatsExpert:
         products, users = histories.product_ix[there], histories.user[there]
         ahead = _until_again(users, products)
         hits, chances = np.zeros(_FARTHEST + 1), np.full(_FARTHEST + 1, 1e-9)
-        met = np.zeros((_FARTHEST + 1, count))  # how often each product was last touched so far back
         for ago in range(1, _FARTHEST + 1):
-            before = np.flatnonzero(users[ago:] == users[:-ago])
-            last = before[ahead[before] >= ago]
+            last = _last_touched(users, ahead, ago)
             hits[ago], chances[ago] = (ahead[last] == ago).sum(), chances[ago] + len(last)
-            met[ago] = np.bincount(products[last], minlength=count)
-        rates = hits / chances
+        rates, expected = hits / chances, np.zeros(count)
+        for ago in np.flatnonzero(rates).tolist():
+            expected += rates[ago] * np.bincount(products[_last_touched(users, ahead, ago)], minlength=count)
         taken = np.bincount(products[ahead <= _FARTHEST], minlength=count)
-        factors = (taken + _PRIOR) / (rates @ met + _PRIOR)
+        factors = (taken + _PRIOR) / (expected + _PRIOR)
         return cls(rates.astype(np.float32), factors.astype(np.float32))
 
     def relearned(self, data: TrainingData, settings: RecommenderSettings) -> RepeatsExpert:
         """Counted anew in another log, such as the whole one."""
         return self.fit(data, settings)
 
-    def scores(self, asked: Asked) -> Floats:
-        """[B, P]: see the class."""
+    def scores(self, asked: Asked, rows: Ints | None = None) -> Floats:
+        """[B, P], or [B, C] of rows: see the class."""
+        found = self._found(asked)
+        result: Floats = found.toarray() if rows is None else at(found, rows)
+        return result
+
+    def best(self, asked: Asked, most: int) -> Ints:
+        """[B, C]: what each user has."""
+        return largest(self._found(asked), min(most, int(asked.histories.lengths.max(initial=0))))
+
+    def _found(self, asked: Asked) -> Any:
+        """CSR matrix [B, P] of the products of each history."""
         histories, items = asked.histories, asked.items
         there = np.flatnonzero(histories.product_ix >= 0)
         users, products = histories.user[there], histories.product_ix[there]
         counts = np.bincount(users, minlength=len(asked))
         # From the end of each history: 1 is the last product.
         ago = np.repeat(np.cumsum(counts), counts) - np.arange(len(users))
-        factors = np.append(self.factors, 1.0)[items.ids[products]]  # a product that came later: as all are
-        likely = self.rates[np.minimum(ago, _FARTHEST)] * factors
-        scores = np.zeros((len(asked), len(items)), np.float32)
-        scores[users, products] = np.log1p(len(items) * likely)  # of several touches the last stays
-        return scores
+        # Of several touches the last counts: the first when read from the end.
+        _, last = np.unique((users * len(items) + products)[::-1], return_index=True)
+        last = len(users) - 1 - last
+        factors = np.append(self.factors, 1.0)[items.ids[products[last]]]  # a product that came later: as all are
+        likely = self.rates[np.minimum(ago[last], _FARTHEST)] * factors
+        told = np.log1p(len(items) * likely).astype(np.float32)
+        return csr_matrix((told, (users[last], products[last])), shape=(len(asked), len(items)))
 
     def arrays(self) -> Arrays:
         """The rates and factors."""
@@ -81,6 +94,12 @@ class RepeatsExpert:
     def load(cls, arrays: Arrays, about: dict[str, Any], settings: RecommenderSettings) -> RepeatsExpert:  # noqa: ARG003
         """From what `arrays` gave."""
         return cls(arrays["rates"], arrays["factors"])
+
+
+def _last_touched(users: Ints, ahead: Ints, ago: int) -> Ints:
+    """Of all places the products that were last touched `ago` products before."""
+    before = np.flatnonzero(users[ago:] == users[:-ago])
+    return before[ahead[before] >= ago]
 
 
 def _until_again(users: Ints, products: Ints) -> Ints:

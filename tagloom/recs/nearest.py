@@ -1,0 +1,116 @@
+"""The rows of a table that are nearest to a vector: exact in a small table, through an index in a large one.
+
+The index is a graph of neighbours (Malkov and Yashunin 2018, "Efficient and Robust Approximate Nearest Neighbor Search
+Using Hierarchical Navigable Small World Graphs") over vectors in 8 bits, by usearch. It only proposes: who asks scores
+what it gives anew, with all bits. Shapes: B vectors asked, P rows of the table, D width, K found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+
+# Rows up to which looking at each is quick enough.
+EXACT = 50_000
+# What the index looks at when it is asked and when it grows, at least, and edges of each row.
+_LOOKS, _ADD_LOOKS, _EDGES = 384, 64, 16
+_BITS = "i8"
+# A vector with less than this cosine to the one that the index has of it is put in anew. Eight bits alone cost .0005.
+_SAME = 0.99
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """A table of vectors of length 1.
+
+    Args:
+        table: [P, D].
+        index: of the rows by their `keys`; None: the table is small, and all of it is looked at.
+        keys: int64 [P] what the index calls each row.
+    """
+
+    table: Floats
+    index: Any
+    keys: Ints
+
+    @classmethod
+    def of(cls, table: Floats, keys: Ints, kept: Any = None, *, exact: int = EXACT) -> Nearest:
+        """Ready to be asked.
+
+        Args:
+            table: [P, D].
+            keys: int64 [P] a number of each row that it keeps, no two alike; they need not be in order.
+            kept: an index of an earlier table, as it was in `Nearest.index`: rows that are the same are taken from it.
+            exact: rows up to which no index is made.
+        """
+        found = cls(table, None, keys)
+        if len(table) <= exact:
+            return found
+        if kept is None:
+            from usearch.index import Index
+
+            kept = Index(ndim=table.shape[1], metric="cos", dtype=_BITS, connectivity=_EDGES)
+        else:
+            kept = kept.copy()  # others may be asking it
+        kept.expansion_search, kept.expansion_add = _LOOKS, _ADD_LOOKS
+        gone = np.setdiff1d(np.asarray(kept.keys, np.int64), keys)
+        old = kept.contains(keys)
+        moved = np.flatnonzero(old)[_moved(kept, keys[old], table[old])]
+        for key in (*gone.tolist(), *keys[moved].tolist()):
+            kept.remove(key)
+        fresh = np.union1d(np.flatnonzero(~old), moved)
+        if len(fresh):
+            kept.add(keys[fresh], table[fresh], threads=1)
+        return replace(found, index=kept)
+
+    def rows(self, asked: Floats, most: int) -> Ints:
+        """Of each vector [B, D] the nearest rows [B, K] by inner product, the nearest first; -1: there are no more."""
+        most = min(most, len(self.table))
+        if self.index is None:
+            scores = asked @ self.table.T
+            some = np.argpartition(-scores, max(0, most - 1), axis=1)[:, :most]
+            order = np.argsort(-np.take_along_axis(scores, some, 1), axis=1, kind="stable")
+            return np.take_along_axis(some, order, 1)
+        if not len(asked):
+            return np.zeros((0, most), np.int64)
+        found = self.index.search(np.ascontiguousarray(asked, np.float32), most, threads=1)
+        keys = np.asarray(found.keys, np.int64).reshape(len(asked), -1)
+        # What was not found has no sound key; what was found is told by its distance.
+        there = np.isfinite(np.asarray(found.distances).reshape(keys.shape))
+        return np.where(there, self._row_of[np.where(there, keys, self.keys[0])], -1)
+
+    @cached_property
+    def _row_of(self) -> Ints:
+        found = np.full(int(self.keys.max()) + 1, -1, np.int64)
+        found[self.keys] = np.arange(len(self.keys))
+        return found
+
+    def packed(self) -> Bytes | None:
+        """The index as bytes; None without one."""
+        return None if self.index is None else np.frombuffer(bytes(self.index.save()), np.uint8)
+
+    @staticmethod
+    def unpacked(told: Bytes) -> Any:
+        """What `packed` gave as an index."""
+        from usearch.index import Index
+
+        return Index.restore(bytes(told))
+
+
+def _moved(index: Any, keys: Ints, vectors: Floats) -> npt.NDArray[np.bool_]:
+    """Of rows that the index has, which are no longer where it has them."""
+    if not len(keys):
+        return np.zeros(0, np.bool_)
+    there = np.asarray(index.get(keys), np.float32)
+    lengths = np.linalg.norm(there, axis=1) * np.linalg.norm(vectors, axis=1)
+    cosines = (there * vectors).sum(1) / np.maximum(lengths, np.finfo(np.float32).tiny)
+    moved: npt.NDArray[np.bool_] = cosines < _SAME
+    return moved
