@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding, embedding_bag
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +80,22 @@ class ItemTable(nn.Module):
         words: V.
         width: D.
         id_dropout: share of the products that lose their id at a step of training.
+        sparse: a step moves the ids alone that occurred in it, so that it costs the same however many there are.
     """
 
-    def __init__(self, ids: int, tags: int, words: int, width: int, id_dropout: float = 0.0) -> None:
+    def __init__(
+        self, ids: int, tags: int, words: int, width: int, id_dropout: float = 0.0, *, sparse: bool = False
+    ) -> None:
         super().__init__()
         self.ids = nn.Parameter(torch.empty(ids, width))
         self.tags = nn.Parameter(torch.empty(tags, width))
         self.words = nn.Parameter(torch.empty(words, width))
-        self.id_dropout = id_dropout
+        self.id_dropout, self.sparse = id_dropout, sparse
+
+    @property
+    def sparse_tables(self) -> list[nn.Parameter]:
+        """The tables of which a step moves only the rows that occurred."""
+        return [self.ids] if self.sparse else []
 
     def start(self, generator: torch.Generator) -> None:
         """Draw the first weights."""
@@ -102,5 +110,5 @@ class ItemTable(nn.Module):
         known = ids >= 0
         if self.training and self.id_dropout:
             known = known & (torch.rand(len(ids), device=ids.device) >= self.id_dropout)
-        own = self.ids[ids.clamp(min=0)] * known.unsqueeze(1)
+        own = embedding(ids.clamp(min=0), self.ids, sparse=self.sparse) * known.unsqueeze(1)
         return own + tags.summed(self.tags) + words.summed(self.words)

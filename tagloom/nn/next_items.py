@@ -114,6 +114,7 @@ class NextLearner(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.shelf, self.loss, self.shares = network, shelf, loss, shares
+        self.reached = shares.double().cumsum(0)  # [P]
         self.lost, self.drawn, self.tag_share = loss_named(loss, smoothing), drawn, tag_share
         # Processes that train together wait for every gradient: what this loss does not ask must not promise any.
         network.level.requires_grad_(loss == "mean_squared_error")
@@ -125,6 +126,7 @@ class NextLearner(nn.Module):
         *parts, targets, ratings = inputs
         # Kept where they are needed: a large shelf must not travel to a GPU at every step.
         self.shelf, self.shares = self.shelf.to(targets.device), self.shares.to(targets.device)
+        self.reached = self.reached.to(targets.device)
         seen, shelf, network = PaddedHistories(*parts), self.shelf, self.network
         there = targets >= 0
         wanted = targets[there]  # [N]
@@ -132,7 +134,9 @@ class NextLearner(nn.Module):
         shares, drawn, rows = self.shares, wanted[:0], None
         if self.training and self.loss in DRAWING:
             if self.loss != "mean_squared_error":
-                drawn = shares.multinomial(self.drawn, replacement=True)  # [S]
+                # `multinomial` sums up all shares at each call, however many there are.
+                places = torch.rand(self.drawn, dtype=torch.float64, device=shares.device) * self.reached[-1]
+                drawn = torch.searchsorted(self.reached, places, right=True).clamp(max=len(shares) - 1)  # [S]
             seen, wanted, drawn, rows = _of_few(seen, wanted, drawn)
             shares = shares[rows]
         vectors = network.items(shelf, rows)  # [R, D]

@@ -16,8 +16,12 @@ _RATE_BESIDE_TABLES = 0.003
 
 def sparse_tables(encoder: nn.Module) -> list[nn.Parameter]:
     """The tables [V, D] or [V, L] of which a step moves only the rows that occurred."""
-    tables = (module for module in encoder.modules() if isinstance(module, nn.Embedding | nn.EmbeddingBag))
-    return [cast(nn.Parameter, table.weight) for table in tables if table.sparse]
+    found: list[nn.Parameter] = []
+    for module in encoder.modules():
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse:
+            found.append(cast(nn.Parameter, module.weight))
+        found += getattr(module, "sparse_tables", ())  # a module may keep a table of its own
+    return found
 
 
 def dense_weights(encoder: nn.Module) -> list[nn.Parameter]:

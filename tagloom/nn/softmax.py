@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_AT_ONCE = 256
+# States at a time, and the most scores.
+_AT_ONCE, _SCORES_AT_ONCE = 256, 2**25
 _TINY = 1e-37
 
 
@@ -37,11 +38,16 @@ def softmax_over_table(states: Tensor, table: Tensor, targets: Tensor, smoothing
 def ranks_in_table(states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
     """How many rows of the table score at least as high as a state's target, the target not counted: [N], from 0."""
     ranks = torch.empty_like(targets)
-    for start in range(0, len(states), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    for part in _parts(states, table):
         scores = states[part] @ table.T  # [C, P]
         ranks[part] = (scores >= scores.gather(1, targets[part, None])).sum(1) - 1
     return ranks
+
+
+def _parts(states: Tensor, table: Tensor) -> list[slice]:
+    """The states part by part."""
+    size = max(1, min(_AT_ONCE, _SCORES_AT_ONCE // max(1, len(table))))
+    return [slice(start, start + size) for start in range(0, len(states), size)]
 
 
 def _half(states: Tensor) -> bool:
@@ -58,8 +64,7 @@ class _Softmax(torch.autograd.Function):
             keeps = any(ctx.needs_input_grad)  # not when nobody asks for gradients: of large catalogues they are large
             kept = torch.empty(len(states) if keeps else 0, len(table), dtype=dtype, device=states.device)
             losses = torch.empty(len(states), dtype=torch.float32, device=states.device)
-            for start in range(0, len(states), _AT_ONCE):
-                part = slice(start, start + _AT_ONCE)
+            for part in _parts(states, rows):
                 scores = states[part].to(dtype) @ rows.T  # [C, P]
                 probability = scores.softmax(1, dtype=torch.float32)
                 hit = probability.gather(1, targets[part, None]).clamp(min=_TINY).log().squeeze(1)
@@ -88,8 +93,7 @@ class _Softmax(torch.autograd.Function):
         if smoothing:
             to_states -= smoothing * rows.float().mean(0)
             to_table -= smoothing / len(rows) * weighted.sum(0)
-        for start in range(0, len(states), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
+        for part in _parts(states, rows):
             to_states[part] += kept[part] @ rows
             to_table += kept[part].T @ short[part]
         return (to_states * grad).to(states.dtype), to_table, None, None, None

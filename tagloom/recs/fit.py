@@ -42,7 +42,9 @@ _MOST_FITTED_ON, _MOST_SCORES = 4_000, 60_000_000
 _USERS_AT_ONCE = 500
 # Pairs of user and product times tags, on which the Tagger's view and the user's are joined.
 _MOST_PAIRS = 2_000_000
-_UNSEEN_SHARE = 0.2
+# Of the products what the Recommender's own Tagger does not learn from, so that it can be judged on them, and the most
+# that it does learn from.
+_UNSEEN_SHARE, _MOST_READ = 0.2, 50_000
 _AGAIN = "-again"
 
 
@@ -206,7 +208,7 @@ def _own_tagger(
 ) -> tuple[Tagger, Ints] | None:
     """A small Tagger with the rows of the products that it has not learned from; None where nothing can be learned."""
     try:
-        rest, unseen = hold_out_products(products, _UNSEEN_SHARE, settings.seed)
+        rest, unseen = hold_out_products(products, max(_UNSEEN_SHARE, 1 - _MOST_READ / len(products)), settings.seed)
         tagger = Tagger(encoder="bag", width=128, seed=settings.seed)
         return tagger.fit(take(products, rest), vocabulary=vocabulary, custom_words=custom_words), unseen
     except DataError:  # no texts, no tags, or a handful of products

@@ -29,14 +29,12 @@ class HeldOut:
         rows: [Q] the users who are asked: those with something held out and something before it.
         wanted: [Q] the first product of what was held out.
         rated: [Q] how it was rated; NaN where it was not.
-        later: of each asked user the products held out, in order, without repetition.
     """
 
     rest: Histories
     rows: Ints
     wanted: Ints
     rated: Floats
-    later: tuple[Ints, ...]
 
     @property
     def before(self) -> Histories:
@@ -75,10 +73,7 @@ def hold_out(histories: Histories, by: str, share: float) -> HeldOut:
             f"{len(histories):,} users with {int(there.sum()):,} events on products: nobody has one before and one"
             " after what is held out; import more events"
         )
-    products = histories.product_ix[held]
-    parts = np.split(products, first[1:])
-    later = tuple(np.array(list(dict.fromkeys(part.tolist())), np.int64) for part in parts)
-    return HeldOut(histories.where(kept), rows, products[first], ratings_of(histories)[held][first], later)
+    return HeldOut(histories.where(kept), rows, histories.product_ix[held][first], ratings_of(histories)[held][first])
 
 
 def split_events(events: Events, product_ids: Sequence[str], by: str, share: float) -> tuple[Events, Events]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tagloom.nn.items import Bags, ItemTable, Shelf
+from tagloom.nn.optim import sparse_tables
 
 WIDTH, VOCABULARY = 4, 7
 
@@ -149,3 +150,17 @@ def test_a_shelf_knows_its_size_and_moves_as_a_whole():
     assert (len(SHELF), len(moved)) == (3, 3)
     parts = (moved.ids, moved.tags.entries, moved.tags.starts, moved.tags.weights, moved.words.entries)
     assert {part.device.type for part in parts} == {"meta"}
+
+
+def test_a_sparse_table_of_ids_learns_as_a_dense_one_and_moves_what_occurred():
+    shelf = Shelf(torch.tensor([0, 2, -1]), *(Bags(torch.zeros(0, dtype=torch.int64), torch.zeros(4, dtype=torch.int64),
+                                                   torch.zeros(0)) for _ in range(2)))  # fmt: skip
+    grads = []
+    for sparse in (False, True):
+        table = ItemTable(4, 0, 0, 3, sparse=sparse)
+        table.start(torch.Generator().manual_seed(0))
+        (table(shelf) * torch.arange(9.0).view(3, 3)).sum().backward()
+        grads.append(table.ids.grad)
+    assert grads[1].is_sparse
+    assert torch.equal(grads[1].to_dense(), grads[0])
+    assert table.ids in sparse_tables(table)

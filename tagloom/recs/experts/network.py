@@ -11,7 +11,7 @@ from tagloom.config import RecommenderSettings
 from tagloom.errors import DataError, SettingsError
 from tagloom.recs.experts.contract import Arrays, Asked, Floats, Ints, Kept, TrainingData, fingerprint
 from tagloom.recs.items import Items
-from tagloom.recs.nearest import Nearest
+from tagloom.recs.nearest import EXACT, Nearest
 from tagloom.recs.windows import WindowBatches, Windows, ratings_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tagloom.nn.next_items import NextItems
     from tagloom.nn.training import Trained
 
-_MOST_WATCHED = 5_000
+_MOST_WATCHED, _MOST_WATCHED_SCORES = 5_000, 2_000_000_000
 _INDEX = "nearest"
 _ANSWERED_EVENTS = 4_096
 # Products from which most of a step is the softmax, which 16 bits make three times as fast.
@@ -206,7 +206,7 @@ def _network(kind: str, settings: RecommenderSettings, tables: tuple[int, ...]) 
     # Made without numbers at first: torch's own would be drawn from the process's random numbers.
     with torch.device("meta"):
         ids, tags, words = tables
-        items = ItemTable(ids, tags, words, size.width, settings.id_dropout)
+        items = ItemTable(ids, tags, words, size.width, settings.id_dropout, sparse=ids > EXACT)
         network = NextItems(kind, size, items, len(ACTIONS), settings.dropout)
     return network.to_empty(device="cpu")
 
@@ -238,8 +238,9 @@ def _batches(data: TrainingData, settings: RecommenderSettings) -> tuple[WindowB
             " recommender.model to popular"
         )
     watched = np.arange(len(data.valid))
-    if len(watched) > _MOST_WATCHED:
-        watched = np.sort(np.random.default_rng(settings.seed).permutation(watched)[:_MOST_WATCHED])
+    most = min(_MOST_WATCHED, _MOST_WATCHED_SCORES // len(data.items))
+    if len(watched) > most:
+        watched = np.sort(np.random.default_rng(settings.seed).permutation(watched)[:most])
     before = data.valid.histories.of(watched)
     valid = Windows.asking(before, words, settings.max_events, data.wanted[watched], data.rated[watched])
     # A small log needs small steps, or there are too few of them to learn from.
