@@ -51,7 +51,13 @@ def ids(shop):
 
 def test_a_new_shop_is_one_folder_with_every_setting_and_three_lists(tmp_path):
     shop = Shop.create(tmp_path / "deep" / "新店")
-    assert {path.name for path in shop.folder.iterdir()} == {SETTINGS, "synonyms.txt", "stop_tags.txt", "words.txt"}
+    assert {path.name for path in shop.folder.iterdir()} == {
+        SETTINGS,
+        "synonyms.txt",
+        "stop_tags.txt",
+        "words.txt",
+        "hidden.txt",
+    }
     assert shop.settings == Settings() == Shop.open(shop.folder).settings
     assert shop.lists.synonyms == {}
     assert shop.lists.words == ()
