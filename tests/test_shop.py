@@ -49,7 +49,7 @@ def ids(shop):
 # The folder
 
 
-def test_a_new_shop_is_one_folder_with_every_setting_and_three_lists(tmp_path):
+def test_a_new_shop_is_one_folder_with_every_setting_and_four_lists(tmp_path):
     shop = Shop.create(tmp_path / "deep" / "新店")
     assert {path.name for path in shop.folder.iterdir()} == {
         SETTINGS,
@@ -61,6 +61,7 @@ def test_a_new_shop_is_one_folder_with_every_setting_and_three_lists(tmp_path):
     assert shop.settings == Settings() == Shop.open(shop.folder).settings
     assert shop.lists.synonyms == {}
     assert shop.lists.words == ()
+    assert shop.lists.hidden == frozenset()
 
 
 def test_an_empty_folder_becomes_a_shop_and_a_full_one_is_left_alone(tmp_path):
