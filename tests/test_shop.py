@@ -119,6 +119,14 @@ def test_an_update_changes_its_products_only_and_no_id(jackets, tmp_path):
     assert ids(jackets) == {**before, "新标签": len(before)}
 
 
+def test_new_offers_make_no_model_and_no_tag_old(jackets, tmp_path):
+    cleaned, data, known = tags(jackets), jackets.raw_products.fingerprint(), ids(jackets)
+    jackets.load(write(tmp_path / "stock.jsonl", {"id": "p1", "stock": 0, "price": "¥99"}))
+    offers = jackets.products.frame.filter(product_id="p1").select("stock", "price")
+    assert offers.row(0) == (0.0, 99.0)
+    assert (tags(jackets), jackets.raw_products.fingerprint(), ids(jackets)) == (cleaned, data, known)
+
+
 def test_what_a_person_decided_outlives_the_next_import(jackets, tmp_path):
     jackets.save_vocabulary(jackets.vocabulary.rename("牛仔", "丹宁").merge("修身", into="宽松"))
     decided = ids(jackets)

@@ -163,9 +163,9 @@ def numbered_categories(frame: pl.DataFrame) -> tuple[Ints, list[tuple[str, ...]
     joined = pl.col("category").list.join("\n")
     path = frame.select(pl.when(joined != "").then(joined))["category"]
     numbers = path.rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
-    first = np.zeros(numbers.max(initial=-1) + 1, np.int64)
-    first[numbers[::-1]] = np.arange(len(numbers))[::-1] if len(first) else 0
-    return numbers, [tuple(steps) for steps in frame["category"].gather(first)]
+    some = np.zeros(numbers.max(initial=-1) + 1, np.int64)  # a product of each category
+    some[numbers[numbers >= 0]] = np.flatnonzero(numbers >= 0)
+    return numbers, [tuple(steps) for steps in frame["category"].gather(some)]
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> UserError:
