@@ -25,7 +25,7 @@ import polars as pl
 from _fitted import THREADS, own_peak
 from _report import circumstances, known_figures, write_figures
 
-from tagloom.data.tables import PRODUCT_SCHEMA, Products
+from tagloom.data.tables import OFFERS, PRODUCT_SCHEMA, Products
 from tagloom.tags.tagger import Tagger
 
 FILE = "huge_tags.json"
@@ -111,7 +111,7 @@ def catalogue(part: str, tags: np.ndarray, draw: np.random.Generator) -> Product
         }
     )
     empty = {
-        name: pl.lit(None if name == "image" else "" if kind == pl.String else [], dtype=kind)
+        name: pl.lit(None if name in ("image", *OFFERS) else "" if kind == pl.String else [], dtype=kind)
         for name, kind in PRODUCT_SCHEMA.items()
         if name not in frame.columns
     }

@@ -230,6 +230,20 @@ class RecommenderSettings(Section):
     seed: int = Field(0, ge=0, description="Seed of initial weights and order.")
 
 
+class RulesSettings(Section):
+    """What is shown of what was recommended, where a question says nothing else."""
+
+    hidden: str = Field("hidden.txt", description="File in the shop: ids of products that are never shown, one a line.")
+    per_category: int = Field(
+        0, ge=0, le=10_000, description="Most products of one category in an answer; 0: any number."
+    )
+    new_share: float = Field(0.0, ge=0, le=1, description="Share of an answer's places for new products.")
+    new_events: int = Field(5, ge=0, le=1_000_000, description="A product with fewer events than this is new.")
+    variety: float = Field(
+        0.0, ge=0, le=100, description="How much less counts what everybody takes; 0: as the models say."
+    )
+
+
 class Settings(Section):
     """All of tagloom.toml."""
 
@@ -239,6 +253,7 @@ class Settings(Section):
     split: SplitSettings = Field(SplitSettings(), description="How products are divided.")
     tagger: TaggerSettings = Field(TaggerSettings(), description="The Tagger's model and training.")
     recommender: RecommenderSettings = Field(RecommenderSettings(), description="The Recommender's model and training.")
+    rules: RulesSettings = Field(RulesSettings(), description="What is shown of what was recommended.")
 
 
 def settings_from(values: dict[str, Any], where: str = "settings") -> Settings:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+
 
 class TagloomError(Exception):
     """Root of everything tagloom raises on purpose; the command line ends with `exit_code`."""
@@ -44,3 +47,10 @@ class MissingExtraError(UserError):
 
 class ArtifactError(TagloomError):
     """A model version on disk is damaged, incomplete or written by a newer tagloom."""
+
+
+def unknown(what: str, came: object, known: Sequence[str]) -> str:
+    """The sentence for a name that is none of a few known ones, with the nearest of them."""
+    close = difflib.get_close_matches(str(came), known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return f"unknown {what} {came!r}{hint} Known are: {', '.join(known)}"

@@ -36,9 +36,10 @@ SETTINGS = "tagloom.toml"
 JOBS = ("tags", "recs", "words")
 _SECTIONS = {"tags": "tagger", "recs": "recommender"}
 _LISTS = {
-    "synonyms": "# A line a tag: name = alias, alias\n# 笔记本电脑 = 笔记本, 手提电脑\n",
-    "stop_tags": "# Tags that are never wanted, one a line; name=* drops a whole attribute.\n",
-    "words": "# Your own words and brands, one a line; they are never split.\n",
+    ("tags", "synonyms"): "# A line a tag: name = alias, alias\n# 笔记本电脑 = 笔记本, 手提电脑\n",
+    ("tags", "stop_tags"): "# Tags that are never wanted, one a line; name=* drops a whole attribute.\n",
+    ("text", "words"): "# Your own words and brands, one a line; they are never split.\n",
+    ("rules", "hidden"): "# Ids of products that are never shown, one a line.\n",
 }
 
 
@@ -51,7 +52,7 @@ class Shop:
 
     @classmethod
     def create(cls, folder: str | Path) -> Shop:
-        """Make a new shop: a folder with tagloom.toml and three lists to fill in.
+        """Make a new shop: a folder with tagloom.toml and four lists to fill in.
 
         Raises:
             ShopError: the folder holds a shop, or something else, already.
@@ -64,9 +65,8 @@ class Shop:
         with disk_errors(path):
             path.mkdir(parents=True, exist_ok=True)
             settings = Settings()
-            for key, text in _LISTS.items():
-                name = settings.text.words if key == "words" else getattr(settings.tags, key)
-                write_text(path / name, text)
+            for (section, key), text in _LISTS.items():
+                write_text(path / getattr(getattr(settings, section), key), text)
             write_text(path / SETTINGS, settings_toml(settings))
         return cls(path, settings)
 

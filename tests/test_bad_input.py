@@ -246,8 +246,8 @@ def test_a_tag_on_every_product_is_dropped_and_the_others_are_learnt(cli, new_sh
 
 def test_an_unknown_setting_is_named_with_the_nearest_known_one(cli, shop):
     with (shop / "tagloom.toml").open("a", encoding="utf-8") as file:
-        file.write("epoch = 3\n")
-    assert "unknown key 'recommender.epoch'; did you mean 'epochs'?" in told(cli("check", shop), MINE)
+        file.write("new_event = 3\n")
+    assert "unknown key 'rules.new_event'; did you mean 'new_events'?" in told(cli("check", shop), MINE)
 
 
 def test_synonyms_in_a_circle_are_refused_before_anything_is_done(cli, shop, tmp_path):

@@ -49,12 +49,19 @@ def ids(shop):
 # The folder
 
 
-def test_a_new_shop_is_one_folder_with_every_setting_and_three_lists(tmp_path):
+def test_a_new_shop_is_one_folder_with_every_setting_and_four_lists(tmp_path):
     shop = Shop.create(tmp_path / "deep" / "新店")
-    assert {path.name for path in shop.folder.iterdir()} == {SETTINGS, "synonyms.txt", "stop_tags.txt", "words.txt"}
+    assert {path.name for path in shop.folder.iterdir()} == {
+        SETTINGS,
+        "synonyms.txt",
+        "stop_tags.txt",
+        "words.txt",
+        "hidden.txt",
+    }
     assert shop.settings == Settings() == Shop.open(shop.folder).settings
     assert shop.lists.synonyms == {}
     assert shop.lists.words == ()
+    assert shop.lists.hidden == frozenset()
 
 
 def test_an_empty_folder_becomes_a_shop_and_a_full_one_is_left_alone(tmp_path):
@@ -110,6 +117,14 @@ def test_an_update_changes_its_products_only_and_no_id(jackets, tmp_path):
     assert tags(jackets)["p3"] == ["新标签", "牛仔"]
     assert tags(jackets)["p7"] == ["宽松", "牛仔"]
     assert ids(jackets) == {**before, "新标签": len(before)}
+
+
+def test_new_offers_make_no_model_and_no_tag_old(jackets, tmp_path):
+    cleaned, data, known = tags(jackets), jackets.raw_products.fingerprint(), ids(jackets)
+    jackets.load(write(tmp_path / "stock.jsonl", {"id": "p1", "stock": 0, "price": "¥99"}))
+    offers = jackets.products.frame.filter(product_id="p1").select("stock", "price")
+    assert offers.row(0) == (0.0, 99.0)
+    assert (tags(jackets), jackets.raw_products.fingerprint(), ids(jackets)) == (cleaned, data, known)
 
 
 def test_what_a_person_decided_outlives_the_next_import(jackets, tmp_path):

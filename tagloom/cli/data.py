@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def init(shop: ShopFolder, json: AsJson = False) -> None:
-    """Make a new, empty shop: a folder with tagloom.toml and three lists to fill in."""
+    """Make a new, empty shop: a folder with tagloom.toml and four lists to fill in."""
     from tagloom.shop import Shop
 
     made = Shop.create(shop)

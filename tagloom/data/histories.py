@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ import polars as pl
 from tagloom.config import RecommenderSettings
 from tagloom.data.intake.times import parse_times
 from tagloom.data.tables import ACTIONS, EVENT_SCHEMA, Events
-from tagloom.errors import UserError
+from tagloom.errors import UserError, unknown
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -113,7 +112,7 @@ class Histories:
         """
         for action in by_action:
             if action not in ACTIONS:
-                raise UserError(f"weights: {_unknown('action', action, ACTIONS)}")
+                raise UserError(f"weights: {unknown('action', action, ACTIONS)}")
         return np.array([by_action.get(action, 0.0) for action in ACTIONS], np.float32)[self.action_ix]
 
     def row(self, user_id: str) -> int | None:
@@ -255,10 +254,10 @@ def _event(where: str, entry: Any) -> dict[str, Any]:
             raise UserError(f"{where} is {entry!r}; give a product id, {pair}, or a dict with {', '.join(_FIELDS)}")
     for key in given:
         if key not in _FIELDS:
-            raise UserError(f"{where}: {_unknown('key', key, _FIELDS)}")
+            raise UserError(f"{where}: {unknown('key', key, _FIELDS)}")
     event: dict[str, Any] = {"user_id": "", **dict.fromkeys(_FIELDS), **given}
     if event["action"] not in ACTIONS:
-        raise UserError(f"{where}: {_unknown('action', event['action'], ACTIONS)}")
+        raise UserError(f"{where}: {unknown('action', event['action'], ACTIONS)}")
     for name in ("product_id", "text"):
         words = event[name]
         if not isinstance(words, str | None):
@@ -292,9 +291,3 @@ def _timed(rows: list[dict[str, Any]], end: datetime) -> list[dict[str, Any]]:
 
 def _utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _unknown(what: str, came: object, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(str(came), known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
-    return f"unknown {what} {came!r}{hint} Known are: {', '.join(known)}"

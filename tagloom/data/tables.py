@@ -23,8 +23,13 @@ _PRODUCT_TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "attributes": pl.List(ATTRIBUTE),
     "tags": pl.List(pl.String),
     "image": pl.String,
+    "price": pl.Float64,
+    "stock": pl.Float64,
+    "until": pl.Datetime("us", "UTC"),
 }
 PRODUCT_SCHEMA = pl.Schema(_PRODUCT_TYPES)
+# What changes by the hour, and what no model learns from; null: not known.
+OFFERS = ("price", "stock", "until")
 
 _EVENT_TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "user_id": pl.String,
@@ -44,10 +49,12 @@ class Products:
     """A catalogue: one row a product, columns and types as in `PRODUCT_SCHEMA`.
 
     `product_id` is present and unique; `title`, `description` and lists are never null (empty instead);
-    only `image` may be null.
+    `image` and `OFFERS` may be null. Of these a `price` that is null is not known, without a `stock` the product counts
+    as there (0 or less: it is out of stock), without an `until` it is offered for ever.
 
     Raises:
-        DataError: a column is missing or of another type, an id is missing or stands twice.
+        DataError: a column is missing or of another type, an id is missing or stands twice, a price is below 0, a price
+            or stock is no finite number.
     """
 
     frame: pl.DataFrame
@@ -55,6 +62,7 @@ class Products:
     def __post_init__(self) -> None:
         _check_schema(self.frame, PRODUCT_SCHEMA, "products")
         _check_no_nulls(self.frame, ("product_id", "title", "description", "category", "attributes", "tags"))
+        _check_numbers(self.frame)
         twice = self.frame["product_id"].is_duplicated()
         if twice.any():
             row = twice.arg_true()[0]
@@ -72,12 +80,15 @@ class Products:
         return product_texts(self.frame)
 
     def fingerprint(self) -> str:
-        """A hash of the contents: the same rows in the same order give the same 16 hex digits."""
-        return fingerprint(self.frame)
+        """A hash of what models learn from: the same rows in the same order give the same 16 hex digits.
+
+        `OFFERS` are not in it: a new price or stock makes no model old.
+        """
+        return fingerprint(self.frame.drop(OFFERS))
 
     @classmethod
     def of(cls, rows: list[dict[str, object]]) -> Products:
-        """Build a catalogue from plain dicts; what is missing is empty.
+        """Build a catalogue from plain dicts; what is missing is empty, of `image` and `OFFERS` null.
 
         >>> products = Products.of([{"product_id": "1", "title": "宽松牛仔外套", "tags": ["牛仔"]}])
         >>> len(products), products.texts.to_list()
@@ -89,7 +100,7 @@ class Products:
             "category": [],
             "attributes": [],
             "tags": [],
-            "image": None,
+            **dict.fromkeys(("image", *OFFERS)),
         }
         unknown = sorted({key for row in rows for key in row} - set(PRODUCT_SCHEMA))
         if unknown:
@@ -167,6 +178,14 @@ def _check_schema(frame: pl.DataFrame, schema: pl.Schema, table: str) -> None:
     extra = [name for name in frame.columns if name not in schema]
     if extra:
         raise DataError(f"{table}: unknown columns {extra}; expected only {list(schema)}")
+
+
+def _check_numbers(frame: pl.DataFrame) -> None:
+    for name, wanted in (("price", "a finite number from 0"), ("stock", "a finite number")):
+        wrong = ~frame[name].is_finite() | ((frame[name] < 0) & (name == "price"))
+        if wrong.any():
+            row = wrong.arg_true()[0]
+            raise DataError(f"products, row {row}, {name}: expected {wanted} or null, came {frame[name][row]}")
 
 
 def _check_no_nulls(frame: pl.DataFrame, columns: tuple[str, ...]) -> None:

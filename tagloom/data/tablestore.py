@@ -38,7 +38,7 @@ class Imported:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Which files make up each table, how many rows, and the imports so far."""
+    """Which files make up each table, how many rows, and the imports so far; `texts` is behind `contents`."""
 
     products: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
@@ -46,6 +46,12 @@ class Manifest:
     event_rows: int = 0
     generation: int = 0
     imports: tuple[Imported, ...] = ()
+    texts: str = ""
+
+    @property
+    def contents(self) -> str:
+        """The file of products since which nothing but offers has changed; empty without products."""
+        return self.texts or "".join(self.products)
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,9 @@ class TableStore:
         if not paths:
             schema = PRODUCT_SCHEMA if table == "products" else EVENT_SCHEMA
             return pl.LazyFrame(schema=schema)
+        if table == "products":
+            # Shops that were made before there were offers lack their columns.
+            return pl.scan_parquet(paths, schema=PRODUCT_SCHEMA, missing_columns="insert")
         return pl.scan_parquet(paths)
 
     def products(self) -> Products:

@@ -21,6 +21,7 @@ from tagloom.data.tables import Products
 from tagloom.data.words.text import WordSplitter
 from tagloom.errors import DataError
 from tagloom.recs.nearest import EXACT
+from tagloom.recs.offers import numbered_categories
 from tagloom.tags.features import Features
 
 if TYPE_CHECKING:
@@ -127,8 +128,6 @@ class Items:
     @classmethod
     def of(cls, products: Products, known: Known) -> Items:
         """A catalogue with clean tags; tags and words that were not met in training are not seen."""
-        import polars as pl
-
         frame = products.frame
         column = {tag: ix for ix, tag in enumerate(known.tags)}
         pairs = sorted({(row, column[tag]) for row, tags in enumerate(frame["tags"]) for tag in tags if tag in column})
@@ -136,10 +135,7 @@ class Items:
         tags = csr_matrix((np.ones(len(pairs), np.float32), (rows, columns)), shape=(len(products), len(known.tags)))
         number = {product_id: ix for ix, product_id in enumerate(known.product_ids)}
         ids = np.array([number.get(product_id, -1) for product_id in frame["product_id"]], np.int64)
-        path = pl.col("category").list.join("\n")
-        paths = frame.select(pl.when(path != "").then(path).rank("dense").fill_null(0))["category"]
-        texts = tuple(products.texts.to_list())
-        categories = paths.to_numpy().astype(np.int64) - 1
+        texts, (categories, _) = tuple(products.texts.to_list()), numbered_categories(frame)
         return cls(tuple(frame["product_id"]), known, ids, tags, known.word_rows(texts), categories, texts)
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from tagloom.data.tables import EVENT_SCHEMA, PRODUCT_SCHEMA, Events, Products, fingerprint
+from tagloom.data.tables import EVENT_SCHEMA, OFFERS, PRODUCT_SCHEMA, Events, Products, fingerprint
 from tagloom.errors import DataError
 
 NOON = pl.Series(["2026-01-31T12:00:00Z"]).str.to_datetime(time_unit="us", time_zone="UTC")[0]
@@ -20,6 +20,7 @@ def test_what_is_left_out_is_empty():
     row = Products.of([{"product_id": "1"}]).frame.row(0, named=True)
     assert row == {
         "product_id": "1", "title": "", "description": "", "category": [], "attributes": [], "tags": [], "image": None,
+        "price": None, "stock": None, "until": None,
     }  # fmt: skip
 
 
@@ -49,8 +50,28 @@ def test_wrong_columns_are_named():
         Products(good.drop("tags"))
     with pytest.raises(DataError, match="column 'title': expected String, came Int"):
         Products(good.with_columns(title=pl.lit(1)))
-    with pytest.raises(DataError, match=r"unknown columns \['price'\]"):
-        Products(good.with_columns(price=pl.lit(1)))
+    with pytest.raises(DataError, match=r"unknown columns \['colour'\]"):
+        Products(good.with_columns(colour=pl.lit(1)))
+
+
+@pytest.mark.parametrize(
+    ("offer", "message"),
+    [
+        ({"price": -0.5}, r"products, row 1, price: expected a finite number from 0 or null, came -0\.5"),
+        ({"price": float("inf")}, "row 1, price: expected a finite number"),
+        ({"stock": float("nan")}, "row 1, stock: expected a finite number or null, came nan"),
+    ],
+)
+def test_prices_and_stocks_are_numbers(offer, message):
+    with pytest.raises(DataError, match=message):
+        Products.of([{"product_id": "0", "price": 0, "stock": -1}, {"product_id": "1", **offer}])
+
+
+def test_offers_are_not_in_the_fingerprint():
+    plain = Products.of([{"product_id": "1", "title": "a"}])
+    offered = Products.of([{"product_id": "1", "title": "a", "price": 5, "stock": 0, "until": NOON}])
+    assert offered.fingerprint() == plain.fingerprint() == fingerprint(plain.frame.drop(OFFERS))
+    assert offered.frame.row(0)[-3:] == (5.0, 0.0, NOON)
 
 
 def test_events_are_put_in_time_order_and_ties_keep_theirs():

@@ -8,7 +8,7 @@ import json
 import polars as pl
 import pytest
 
-from tagloom.data.tables import EVENT_SCHEMA, PRODUCT_SCHEMA, Products
+from tagloom.data.tables import EVENT_SCHEMA, OFFERS, PRODUCT_SCHEMA, Products
 from tagloom.data.tablestore import FORMAT, Imported, Manifest, TableStore
 from tagloom.errors import ShopError, TagloomError
 
@@ -41,6 +41,20 @@ def test_what_was_committed_is_read_and_older_files_go(store):
     assert store.manifest.generation == 2
     assert [entry.name for entry in store.manifest.imports] == ["a.csv", "a.csv"]
     assert sorted(path.name for path in store.folder.iterdir()) == [".lock", "manifest.json", "products-2.parquet"]
+
+
+def test_a_table_from_before_there_were_offers_is_read(store):
+    with store.writing() as manifest:
+        frame = Products.of([{"product_id": "1", "title": "a"}]).frame
+        frame.drop(OFFERS).write_parquet(store.folder / "products-1.parquet")
+        store.commit(dataclasses.replace(manifest, products=("products-1.parquet",), product_rows=1))
+    assert store.products().frame.equals(frame)
+    assert store.scan("products").select("price", "product_id").collect().rows() == [(None, "1")]
+    path = store.folder / "manifest.json"
+    about = json.loads(path.read_text("utf-8"))
+    del about["texts"]
+    path.write_text(json.dumps(about), "utf-8")
+    assert store.manifest.contents == "products-1.parquet"
 
 
 def test_leftovers_of_a_killed_import_do_not_count_and_are_swept(store):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tagloom.data.tables import EVENT_SCHEMA, PRODUCT_SCHEMA
+from tagloom.data.tables import EVENT_SCHEMA, OFFERS, PRODUCT_SCHEMA
 from tagloom.errors import DataError
 
 Kind = Literal["products", "events"]
@@ -29,6 +29,11 @@ _USUAL: dict[Kind, dict[str, str]] = {
         "attributes": "attributes attrs attribute properties props specs features 属性 商品属性 参数 规格",
         "tags": "tags tag labels label keywords 标签 商品标签 关键词",
         "image": "image image_path image_url picture photo img 图片 主图 商品图片",
+        "price": "price sale_price selling_price current_price unit_price 价格 售价 销售价 现价 单价 商品价格",
+        "stock": "stock inventory stock_quantity inventory_quantity quantity_available in_stock availability 库存"
+        " 库存量 库存数量 现货 商品库存",
+        "until": "until expires expires_at expiry expiry_date valid_until valid_to available_until 下架时间 下架日期"
+        " 有效期 有效期至 截止时间 过期时间 到期时间",
     },
     "events": {
         "user_id": "user_id userid user uid customer customer_id buyer buyer_id member_id visitor_id 用户 用户id"
@@ -68,6 +73,11 @@ class ColumnMap:
     unused: tuple[str, ...]
     wide: bool = False
 
+    @property
+    def only_offers(self) -> bool:
+        """Whether a file has no titles and descriptions: it speaks of products that are there already."""
+        return self.kind == "products" and not {"title", "description"} & set(self.fields)
+
     def one(self, field: str) -> str | None:
         """The single column behind a field, or None."""
         columns = self.fields.get(field, ())
@@ -86,7 +96,7 @@ def guess_kind(columns: Sequence[str]) -> Kind:
     return "events" if any(_plain(column) in users for column in columns) else "products"
 
 
-def map_columns(kind: Kind, columns: Sequence[str], told: Mapped, where: str) -> ColumnMap:
+def map_columns(kind: Kind, columns: Sequence[str], told: Mapped, where: str, *, offers: bool = False) -> ColumnMap:
     """Find our fields among a file's columns.
 
     Args:
@@ -94,10 +104,13 @@ def map_columns(kind: Kind, columns: Sequence[str], told: Mapped, where: str) ->
         columns: the file's column names, in order.
         told: our field -> the user's column or columns, from tagloom.toml; these win over guesses.
         where: the file's name, for errors.
+        offers: whether a file of products may have ids and `OFFERS` alone; it then fills no other field.
 
     Raises:
         DataError: a told field or column does not exist, or a required field was not found.
     """
+    if offers and kind == "products" and (found := _only_offers(columns, told)):
+        return found
     schema = PRODUCT_SCHEMA if kind == "products" else EVENT_SCHEMA
     fields: dict[str, tuple[str, ...]] = {}
     for field, given in told.items():
@@ -114,16 +127,47 @@ def map_columns(kind: Kind, columns: Sequence[str], told: Mapped, where: str) ->
                     f"{_nearest(name, columns, 'the file has')}"
                 )
         fields[field] = names
+    fields = _fields(kind, columns, fields)
     taken = {name for names in fields.values() for name in names}
-    usual = _USUAL[kind]
-    for field in schema:
-        found = None if field in fields else _first(usual[field].split(), [c for c in columns if c not in taken])
-        if found is not None:
-            fields[field] = (found,)
-            taken.add(found)
     _require(kind, fields, columns, where)
     wide = not isinstance(told.get("attributes", ""), str)
     return ColumnMap(kind, fields, tuple(name for name in columns if name not in taken), wide)
+
+
+def _fields(kind: Kind, columns: Sequence[str], told: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Our fields and the columns that fill them: as told, else by their usual names, each column once."""
+    fields = dict(told)
+    taken = {name for names in fields.values() for name in names}
+    for field in PRODUCT_SCHEMA if kind == "products" else EVENT_SCHEMA:
+        free = [column for column in columns if column not in taken]
+        found = None if field in fields else _first(_USUAL[kind][field].split(), free)
+        if found is not None:
+            fields[field] = (found,)
+            taken.add(found)
+    return fields
+
+
+def _only_offers(columns: Sequence[str], told: Mapped) -> ColumnMap | None:
+    """The ids and offers of a file that has neither titles nor descriptions; None: it is no such file.
+
+    Columns that are told for other fields need not be there, unless one that is left over is nearly so: it is misspelt.
+    """
+    wanted = {field: (given,) if isinstance(given, str) else tuple(given) for field, given in told.items()}
+    if any(
+        field not in PRODUCT_SCHEMA or (len(names) > 1 and field not in _FROM_SEVERAL)
+        for field, names in wanted.items()
+    ):
+        return None
+    absent = [name for names in wanted.values() for name in names if name not in columns]
+    there = {field: names for field, names in wanted.items() if names and not set(names) & set(absent)}
+    fields = _fields("products", columns, there)
+    if {"title", "description"} & fields.keys() or "product_id" not in fields or not fields.keys() & set(OFFERS):
+        return None
+    kept = {field: fields[field] for field in ("product_id", *OFFERS) if field in fields}
+    used = {name for names in kept.values() for name in names}
+    unused = tuple(name for name in columns if name not in used)
+    misspelt = any(difflib.get_close_matches(name, unused, n=1) for name in absent)
+    return None if misspelt else ColumnMap("products", kept, unused)
 
 
 def _first(usual: Sequence[str], columns: Sequence[str]) -> str | None:

@@ -23,9 +23,17 @@ from tagloom.data.intake.batches import LINE, BadRow, Batch, Source
 from tagloom.data.intake.columns import DATA_CSV, ColumnMap, Kind, action_synonyms, guess_kind, map_columns
 from tagloom.data.intake.prose import prose
 from tagloom.data.intake.read import open_source, read_batches
-from tagloom.data.intake.rows import Checked, Separators, check_events, check_products, made_ids, require_action
-from tagloom.data.intake.upsert import Upserted, index_of, upsert, upsert_joined
-from tagloom.data.tables import EVENT_SCHEMA, PRODUCT_SCHEMA
+from tagloom.data.intake.rows import (
+    Checked,
+    Separators,
+    check_events,
+    check_offers,
+    check_products,
+    made_ids,
+    require_action,
+)
+from tagloom.data.intake.upsert import Upserted, index_of, upsert, upsert_joined, upsert_offers
+from tagloom.data.tables import EVENT_SCHEMA, OFFERS, PRODUCT_SCHEMA
 from tagloom.data.tablestore import REJECTED, Imported, Manifest, TableStore
 from tagloom.errors import DataError
 from tagloom.files import disk_errors, sync_file
@@ -131,7 +139,7 @@ class _Import:
             raise DataError(f"{self.name}: there are column names and no rows; export it again, with its rows")
         told = self.settings.product_columns if self.table == "products" else self.settings.event_columns
         names = [name for name in first.frame.columns if name != LINE]
-        columns = _with_found_attributes(map_columns(self.table, names, told, self.name), first.frame)
+        columns = _with_found_attributes(map_columns(self.table, names, told, self.name, offers=True), first.frame)
         if self.table == "events":
             require_action(columns, self.settings, self.name)
         report = FileReport(self.name, self.table, self.source.encoding, columns)
@@ -149,11 +157,10 @@ class _Import:
             )
             made = Upserted(self.good, 0, 0, 0)
         else:
-            old = self.store.scan("products", manifest)
-            joined = self.data_csv or columns.one("product_id") is None
-            made = upsert_joined(old, raw, self.good, final) if joined else upsert(old, raw, index, final, self._reject)
+            made = self._upserted(self.store.scan("products", manifest), columns, raw, index, final)
             raw.unlink()
-            manifest = replace(manifest, products=(final.name,), product_rows=made.total)
+            texts = manifest.contents if columns.only_offers else ""
+            manifest = replace(manifest, products=(final.name,), product_rows=made.total, texts=texts)
         sync_file(final)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         entry = Imported(self.name, self.table, sha256, now, self.read, made.kept, self.rejected.total())
@@ -162,6 +169,18 @@ class _Import:
             mended=dict(self.mended), rejected=dict(self.rejected),
         )  # fmt: skip
         return report, replace(manifest, imports=(*manifest.imports, entry))
+
+    def _upserted(self, old: pl.LazyFrame, columns: ColumnMap, raw: Path, index: pl.DataFrame, final: Path) -> Upserted:
+        """The new products, or their new offers, over the old ones."""
+        given = [name for name in OFFERS if name in columns.fields]
+        if self.data_csv or columns.one("product_id") is None:
+            return upsert_joined(old, raw, self.good, final, given)
+        if not columns.only_offers:
+            return upsert(old, raw, index, final, self._reject, given)
+        made = upsert_offers(old, raw, index, final, self._reject, given)
+        if not made.kept:
+            raise self._all_bad()
+        return made
 
     def _batches(self) -> Generator[Batch, None, None]:
         with contextlib.closing(read_batches(self.source, self.settings.batch_rows)) as batches:
@@ -172,8 +191,9 @@ class _Import:
         """Check batch after batch into the Parquet file `raw`; returns the index of the good products."""
         import pyarrow.parquet
 
-        schema = PRODUCT_SCHEMA if self.table == "products" else EVENT_SCHEMA
-        empty = pl.DataFrame(schema={LINE: pl.Int64, **schema} if self.table == "products" else schema)
+        fields = ("product_id", *OFFERS) if columns.only_offers else tuple(PRODUCT_SCHEMA)
+        products = {LINE: pl.Int64(), **{name: PRODUCT_SCHEMA[name] for name in fields}}
+        empty = pl.DataFrame(schema=products if self.table == "products" else EVENT_SCHEMA)
         index = [index_of(empty)] if self.table == "products" else [pl.DataFrame()]
         with pyarrow.parquet.ParquetWriter(raw, empty.to_arrow().schema, compression="zstd") as writer:
             for batch in self._batches():
@@ -201,6 +221,8 @@ class _Import:
         )
 
     def _check(self, batch: Batch, columns: ColumnMap, separators: Separators) -> Checked:
+        if columns.only_offers:
+            return check_offers(batch, columns)
         if self.table == "products":
             return check_products(batch, columns, separators, self.settings)
         return check_events(batch, columns, self.settings)
@@ -243,7 +265,7 @@ def _from_data_csv(batch: Batch, table: Kind, settings: ReadSettings) -> Batch:
 
 def _with_found_attributes(columns: ColumnMap, frame: pl.DataFrame) -> ColumnMap:
     """Take an unused column whose cells all read like `类型#裤*版型#宽松` for the attributes."""
-    if columns.kind != "products" or "attributes" in columns.fields:
+    if columns.kind != "products" or columns.only_offers or "attributes" in columns.fields:
         return columns
     for name in columns.unused:
         sample = [cell for cell in frame[name].head(200) if not cells.is_empty(cell)]

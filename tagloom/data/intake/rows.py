@@ -13,6 +13,7 @@ from tagloom.config import ReadSettings
 from tagloom.data.intake import cells, spread
 from tagloom.data.intake.batches import LINE, BadRow, Batch
 from tagloom.data.intake.columns import ColumnMap, action_synonyms
+from tagloom.data.intake.offers import offers_of
 from tagloom.data.intake.prose import prose, trimmed, without_controls
 from tagloom.data.intake.times import parse_times
 from tagloom.data.tables import ACTIONS, EVENT_SCHEMA, PRODUCT_SCHEMA
@@ -74,11 +75,19 @@ def check_products(batch: Batch, columns: ColumnMap, separators: Separators, set
             _attributes(raw, columns, separators.attributes).alias("attributes"),
             _lists(raw, columns.fields.get("tags", ()), separators.tags).alias("tags"),
             trimmed(raw, columns.one("image")).alias("image"),
+            *offers_of(raw, columns, mended),
         ]
     )
     no_id = "empty; every product needs an id" if id_column else "no text to make an id from"
-    wrong = {"product_id": pl.when(pl.col("product_id").is_null()).then(pl.lit(no_id))}
-    return _set_aside(frame, raw, columns, wrong, mended)
+    return _set_aside(frame, raw, columns, _without_id(no_id), mended)
+
+
+def check_offers(batch: Batch, columns: ColumnMap) -> Checked:
+    """Turn raw rows of a file of offers alone into ids and `OFFERS`."""
+    raw, mended = batch.frame, Counter[str]()
+    ids = _ids(raw, columns.one("product_id"), "product_id", mended).alias("product_id")
+    frame = pl.DataFrame([raw[LINE], ids, *offers_of(raw, columns, mended)])
+    return _set_aside(frame, raw, columns, _without_id("empty; every offer needs the id of its product"), mended)
 
 
 def check_events(batch: Batch, columns: ColumnMap, settings: ReadSettings) -> Checked:
@@ -140,6 +149,10 @@ def _known_actions(action: pl.Series, settings: ReadSettings) -> pl.Series:
     names = action_synonyms(settings.actions)
     known = action.str.to_lowercase().replace_strict(names, default=None, return_dtype=pl.String)
     return known.cast(pl.Enum(ACTIONS))
+
+
+def _without_id(reason: str) -> dict[str, pl.Expr]:
+    return {"product_id": pl.when(pl.col("product_id").is_null()).then(pl.lit(reason))}
 
 
 def _wrong_events(action: pl.Series, time: pl.Series, value: pl.Series) -> dict[str, pl.Expr]:

@@ -78,6 +78,7 @@ class Kind:
     nouns: tuple[Word, ...]
     models: tuple[str, ...]
     weight: int
+    price: int  # what a usual one costs
     brands: tuple[Brand, ...]
     urns: tuple[tuple[Value, ...], ...]  # one per attribute; a common value stands in it more often
     never: tuple[Masks, ...]
@@ -192,6 +193,7 @@ def _kind(name: str, family: dict[str, Any], common: dict[str, Any]) -> Kind:
         nouns=tuple(words["nouns"]),
         models=tuple(family.get("models", ())) if words.get("model") else (),
         weight=words["weight"],
+        price=words["price"],
         brands=tuple(_brand(row, family, common, levels, fill) for row in family["brands"]),
         urns=tuple(_urn(urn) for urn in values[:-1]),
         never=tuple(masks for text in family["never"] if (masks := _masks(text, bits))),

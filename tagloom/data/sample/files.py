@@ -21,6 +21,7 @@ from tagloom.data.sample.behaviour import product_id
 from tagloom.data.sample.catalogue import Catalogue, Kind, catalogue
 from tagloom.data.sample.dirt import full_width
 from tagloom.data.sample.goods import NOT_TAGS, Goods
+from tagloom.data.sample.offers import offer
 from tagloom.data.sample.stream import stream
 from tagloom.data.tables import PRODUCT_SCHEMA
 from tagloom.errors import UserError
@@ -66,7 +67,7 @@ def write_sample(folder: Path, *, seed: int = 0, products: int = 3000, users: in
     shop, rng = catalogue(), _rng(seed, "products")
     made = [goods_of.draw(number, _kind_of(number, shop), rng) for number in range(1, products + 1)]
     truth = _products_truth(made, shop)
-    truth |= _write_products(files.products, made, shop, rng)
+    truth |= _write_products(files.products, made, shop, rng, seed)
     truth |= _write_events(files.events, made, users, seed)
     _write_new(files, products, shop, seed)
     files.truth.write_text(json.dumps(truth, ensure_ascii=False, indent=1) + "\n", "utf-8")
@@ -84,10 +85,11 @@ def sample_products(count: int, *, seed: int = 0) -> Iterator[Row]:
     while left > 0:
         number += 1
         goods = goods_of.draw(number, _kind_of(number, shop), rng)
-        yield _row(goods, shop, rng)
+        offered = offer(goods, _rng(seed, f"offer {number}"))
+        yield _row(goods, shop, rng) | offered
         left -= 1
         if _has_twin(number) and left:
-            yield _row(goods, shop, rng, english=True)
+            yield _row(goods, shop, rng, english=True) | offered
             left -= 1
 
 
@@ -142,12 +144,13 @@ def _products_truth(made: Sequence[Goods], shop: Catalogue) -> dict[str, Any]:
     }
 
 
-def _write_products(path: Path, made: Sequence[Goods], shop: Catalogue, rng: Random) -> dict[str, Any]:
+def _write_products(path: Path, made: Sequence[Goods], shop: Catalogue, rng: Random, seed: int) -> dict[str, Any]:
     rows = []
     for goods in made:
-        rows.append(_row(goods, shop, rng))
+        offered = offer(goods, _rng(seed, f"offer {goods.number}"))
+        rows.append(_row(goods, shop, rng) | offered)
         if _has_twin(goods.number):
-            rows.append(_row(goods, shop, rng, english=True))
+            rows.append(_row(goods, shop, rng, english=True) | offered)
     merges = shop.merges
     raw = sorted({tag for row in rows for tag in row["tags"].split("|")})
     bad, line = [], 2

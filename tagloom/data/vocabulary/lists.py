@@ -1,4 +1,4 @@
-"""The lists that a user keeps beside the data: synonyms and stop-tags."""
+"""The lists that a user keeps beside the data: synonyms, stop-tags, own words, products that are never shown."""
 
 from __future__ import annotations
 
@@ -58,6 +58,15 @@ def read_synonyms(path: Path) -> dict[str, str]:
     return {alias: name for alias, (name, _) in names.items()}
 
 
+def read_ids(path: Path) -> frozenset[str]:
+    """Read ids of products, one a line as they stand in the catalogue; `#` begins a comment.
+
+    Raises:
+        VocabularyError: the file cannot be read.
+    """
+    return frozenset(line for _, line in _lines(path))
+
+
 def _lines(path: Path) -> list[tuple[int, str]]:
     try:
         text = path.read_text("utf-8-sig")
@@ -96,11 +105,19 @@ def _check_circles(path: Path, names: dict[str, tuple[str, int]]) -> None:
 
 @dataclass(frozen=True)
 class UserLists:
-    """A shop's own lists: synonyms (alias -> name), stop tags (with the default ones), words that are never split."""
+    """A shop's own lists.
+
+    Args:
+        synonyms: alias -> name.
+        stop: tags that are never wanted, with the default ones.
+        words: never split.
+        hidden: ids of products that are never shown; those of no product are no error, it may come back.
+    """
 
     synonyms: dict[str, str]
     stop: frozenset[str]
     words: tuple[str, ...]
+    hidden: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, folder: Path, settings: Settings) -> UserLists:
@@ -109,11 +126,11 @@ class UserLists:
         Raises:
             VocabularyError: the synonyms contradict each other or go in a circle; names file and lines.
         """
-        synonyms, stop, words = (
-            folder / name for name in (settings.tags.synonyms, settings.tags.stop_tags, settings.text.words)
-        )
+        names = (settings.tags.synonyms, settings.tags.stop_tags, settings.text.words, settings.rules.hidden)
+        synonyms, stop, words, hidden = (folder / name for name in names)
         return cls(
             read_synonyms(synonyms) if synonyms.exists() else {},
             read_word_list(default_stop_tags()) | (read_word_list(stop) if stop.exists() else frozenset()),
             tuple(sorted(read_word_list(words))) if words.exists() else (),
+            read_ids(hidden) if hidden.exists() else frozenset(),
         )

@@ -119,7 +119,7 @@ class WordVectors:
             raise ArtifactError(f"{folder}: no word vectors can be read there ({error}); train them again") from error
 
     def _remedy(self, word: str) -> str:
-        similar = _similar_spellings(word, self.words)
+        similar = similar_spellings(word, self.words)
         if similar:
             return f"did you mean {', '.join(similar)}?"
         return f"it is too rare in the shop's texts, or not in them; frequent ones are {', '.join(self.words[:5])}"
@@ -187,7 +187,7 @@ class _Chunks:
                 yield sentence[begin : begin + _MOST_WORDS]
 
 
-def _similar_spellings(word: str, known: Sequence[str], most: int = 3) -> list[str]:
+def similar_spellings(word: str, known: Sequence[str], most: int = 3) -> list[str]:
     """Known words that share the most with this one. difflib alone takes seconds over a large vocabulary."""
     import difflib
 

@@ -233,7 +233,7 @@ def test_two_tables_of_a_database_are_not_taken_for_the_same_log(tmp_path, store
         ("a.csv", "", r"a\.csv: the file is empty"),
         ("a.csv", "id,title\n", r"a\.csv: there are column names and no rows; export it again, with its rows"),
         ("a.csv", "id,title\n\n\n", r"there are column names and no rows"),
-        ("a.csv", "id,price\n1,2\n", r"no column found for title or description; the file has \['id', 'price'\]\. Say"),
+        ("a.csv", "id,size\n1,2\n", r"no column found for title or description; the file has \['id', 'size'\]\. Say"),
         ("a.csv", "id,title\n,a\nnull,b\n", r"none of its 2 rows could be used \(2 x id: empty\); the first is line 2"),
         ("a.csv", "id,title\n1\n2\n", r"none of its 2 rows .*; the first is line 2: expected 2 fields, came 1"),
         ("a.csv", "user,item\nu,1\n", r"a\.csv: no column found for action; say in tagloom\.toml which one it is"),

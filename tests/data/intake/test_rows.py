@@ -42,7 +42,9 @@ def test_a_whole_product():
         )
     )
     attributes = [{"name": "颜色", "value": "红"}, {"name": "尺码", "value": "L"}]
-    assert checked.frame.rows() == [(2, "1", "外套", "好", ["服装", "女装"], attributes, ["a", "b"], "a.jpg")]
+    assert checked.frame.rows() == [
+        (2, "1", "外套", "好", ["服装", "女装"], attributes, ["a", "b"], "a.jpg", None, None, None)
+    ]
     assert checked.frame.schema == pl.Schema({LINE: pl.Int64, **PRODUCT_SCHEMA})
     assert checked.mended == {"description: HTML removed": 1}
     assert checked.bad == []

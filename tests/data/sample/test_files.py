@@ -261,6 +261,23 @@ def test_new_products_have_no_tags_but_an_answer(files: SampleFiles, truth: dict
     assert all(0 < len(row["stated"]) <= len(row["tags"]) for row in answers)
 
 
+def test_prices_agree_with_the_level_and_a_few_products_are_not_to_be_had(good_rows: list[list[str]]) -> None:
+    products = [dict(zip(PRODUCT_SCHEMA, row, strict=True)) for row in good_rows]
+    chinese = [row for row in products if not row["product_id"].endswith("-en")]
+    prices = defaultdict(lambda: defaultdict(list))
+    for row in chinese:
+        level = next(part for part in row["attributes"].split("|") if part.startswith("价位="))
+        prices[row["category"]][level.removeprefix("价位=")].append(float(row["price"]))
+    for levels in prices.values():
+        assert max(levels["平价"]) < min(levels["中端"])
+        assert max(levels["中端"]) < min(levels["高端"])
+    for field, value in (("stock", "0"), ("until", "2026-03")):
+        assert 0.01 < sum(row[field].startswith(value) and len(row[field]) != 2 for row in chinese) / 3000 < 0.08
+    by_id = {row["product_id"].strip(): row for row in products}
+    twins = [key for key in by_id if key.endswith("-en")]
+    assert all(by_id[key]["price"] == by_id[key.removesuffix("-en")]["price"] for key in twins)
+
+
 def test_streams_have_the_asked_length_and_known_ids() -> None:
     rows = list(sample_products(2000))
     ids = [row["product_id"] for row in rows]
