@@ -106,8 +106,8 @@ def _products(count: int, draw: np.random.Generator) -> Products:
         category=pl.concat_list("kind"),
         tags=pl.concat_list("kind", "brand", "colour"),
     )
-    more = [pl.lit(None if name == "image" else [], kind).alias(name) for name, kind in PRODUCT_SCHEMA.items()
-            if name in ("attributes", "image")]  # fmt: skip
+    rest = {name: kind for name, kind in PRODUCT_SCHEMA.items() if name not in made.columns}
+    more = [pl.lit([] if name == "attributes" else None, kind).alias(name) for name, kind in rest.items()]
     return Products(made.with_columns(more).select(PRODUCT_SCHEMA.names()))
 
 

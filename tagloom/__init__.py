@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tagloom.errors import TagloomError
     from tagloom.recs.answers import Recommendation
     from tagloom.recs.recommender import Recommender
+    from tagloom.recs.rules import Rules
     from tagloom.shop import Shop
     from tagloom.tags.tagger import Tagger, TagScore
 
@@ -19,6 +20,7 @@ __all__ = [
     "Products",
     "Recommendation",
     "Recommender",
+    "Rules",
     "Shop",
     "TagScore",
     "Tagger",
@@ -31,6 +33,7 @@ _HOMES = {
     "Products": "tagloom.data.tables",
     "Recommendation": "tagloom.recs.answers",
     "Recommender": "tagloom.recs.recommender",
+    "Rules": "tagloom.recs.rules",
     "Shop": "tagloom.shop",
     "TagScore": "tagloom.tags.tagger",
     "Tagger": "tagloom.tags.tagger",

@@ -120,7 +120,7 @@ class Shop:
             raise ShopError("nothing to import; name at least one file")
         _ = self.lists  # a wrong synonym file is told before the long work, not after it
         reports = import_files(self.tables, sources, self.settings.read, again=again, progress=progress)
-        if any(report.table == "products" for report in reports):
+        if any(report.table == "products" and not report.columns.only_offers for report in reports):
             self.clean()
         return reports
 
@@ -177,7 +177,7 @@ class Shop:
     @property
     def _cleaned(self) -> Path:
         """What became of each raw tag; the file has the name of the table that it was made from."""
-        return self.tables.folder / "tags" / self.tables.manifest.products[0]
+        return self.tables.folder / "tags" / self.tables.manifest.contents
 
     @property
     def lists(self) -> UserLists:
@@ -233,7 +233,7 @@ class Shop:
     def measured(self, version: str | None = None) -> tuple[Version, Measured]:
         """Measure a Recommender on what users did after the part of the log that it learned from."""
         chosen = self._versions("recs").get(version)
-        return chosen, recs.measured(chosen, self._catalogue)
+        return chosen, recs.measured(chosen, self._catalogue, self.settings.rules)
 
     def add_tag(
         self, name: str, aliases: Sequence[str] = (), examples: Sequence[str] = (), texts: Sequence[str] = ()
@@ -273,7 +273,8 @@ class Shop:
 
     def recommender(self, version: str | None = None) -> Recommender:
         """The Recommender that answers now (or a named version), with the catalogue and all events of today."""
-        return recs.load_recommender(self._versions("recs").get(version), self._catalogue)
+        chosen = self._versions("recs").get(version)
+        return recs.load_recommender(chosen, self._catalogue, self.settings.rules, self.lists.hidden)
 
     def lexicon(self) -> Lexicon:
         """The shop's word vectors and sub-words; trained when there are none, or the catalogue has changed since."""
@@ -291,9 +292,8 @@ class Shop:
 
     @property
     def _catalogue(self) -> Catalogue:
-        products = self.products
         return Catalogue(
-            products, lambda: self.events, self.vocabulary, self.lists.words, self.raw_products.fingerprint()
+            self.products, lambda: self.events, self.vocabulary, self.lists.words, self.raw_products.fingerprint()
         )
 
     def _train_words(self) -> Version:

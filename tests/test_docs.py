@@ -87,7 +87,7 @@ def test_the_blocks_of_the_python_page_run_one_after_the_other(printed_by_readme
 def test_the_blocks_of_the_page_on_recommending_run_one_after_the_other(printed_by_readme):
     names: dict[str, Any] = {}
     printed = [run(code, names) for code in blocks(ROOT / "docs" / "recommending.md", "python")]
-    assert len(printed) == 2
+    assert len(printed) == 3
     assert len(printed[-1].splitlines()) == 5
 
 

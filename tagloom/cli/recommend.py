@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagloom.cli.evaluate import OfVersion
+from tagloom.cli.rules import Exclude, Include, NewShare, PerCategory, Price, Variety, rules_of
 from tagloom.cli.show import AsJson, ShopFolder, as_json, file_to_write, progress, say, table
 from tagloom.errors import ShopError
 
 if TYPE_CHECKING:
     from tagloom.recs.answers import ProductScore, Recommendation, WantedTag
     from tagloom.recs.recommender import Recommender
+    from tagloom.recs.rules import Rules
     from tagloom.shop import Shop
 
 _EXAMPLES = (
     "Examples: tagloom recommend my-shop u0042; tagloom recommend my-shop --history p1 --history view:p7"
     " --history 'search:红色 裙子'; tagloom recommend my-shop u0042 --text '手机 大屏 拍照好';"
+    " tagloom recommend my-shop u0042 --include category=服装 --price ..200 --variety 0.5;"
     " tagloom recommend my-shop --all --out recommended.jsonl"
 )
 _DEFAULT = "Nothing is known of this user: what is taken most now."
@@ -45,6 +48,12 @@ def recommend(
         list[str] | None, typer.Option(help="Of this product's text the tags that the user wants; repeatable.")
     ] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Products for all users of the log.")] = False,
+    include: Include = None,
+    exclude: Exclude = None,
+    price: Price = "",
+    per_category: PerCategory = None,
+    new_share: NewShare = None,
+    variety: Variety = None,
     out: Annotated[str, typer.Option(help="With --all: write JSONL here.", metavar="FILE")] = "",
     top: Annotated[int, typer.Option(help="Most products and tags.", min=1)] = 10,
     version: OfVersion = "",
@@ -65,27 +74,31 @@ def recommend(
     target = file_to_write(out, "--out") if out else None
     opened = Shop.open(shop)
     recommender = opened.recommender(version or None)
+    mixture = {"per_category": per_category, "new_share": new_share, "variety": variety}
+    rules = rules_of(recommender.rules, include, exclude, price, mixture)
     if everybody:
-        _recommend_everybody(opened, recommender, top, target, json)
+        _recommend_everybody(opened, recommender, (top, rules), target, json)
         return
     of: dict[str, Any] = {"user_id": user}
     if history:
         ids = set(opened.raw_products.frame["product_id"])
         of = {"history": [_entry(one, ids) for one in history]}
     tags = recommender.tags(**of, product=product or None, texts=text or (), top=top)
-    products = None if product or text else recommender.products(**of, top=top)
+    products = None if product or text else recommender.products(**of, top=top, rules=rules)
     if json:
         as_json(_told(tags, products))
     else:
         _show(opened, user or "this history", tags, products)
 
 
-def _recommend_everybody(shop: Shop, recommender: Recommender, top: int, target: Path | None, json: bool) -> None:
+def _recommend_everybody(
+    shop: Shop, recommender: Recommender, asked: tuple[int, Rules], target: Path | None, json: bool
+) -> None:
     """A line of JSON for each user of the log, on the standard output or into a file."""
     from tagloom.files import write_lines
 
     with progress("Recommending", json or target is None) as advance:
-        lines = _everybody(shop, recommender, top, advance)
+        lines = _everybody(shop, recommender, asked, advance)
         if target is None:
             for line in lines:
                 say(line)
@@ -103,9 +116,9 @@ def _entry(told: str, product_ids: set[str]) -> str | tuple[str, str]:
     return (action, what) if colon and told not in product_ids else told
 
 
-def _everybody(shop: Shop, recommender: Recommender, top: int, advance: Any) -> Iterator[str]:
+def _everybody(shop: Shop, recommender: Recommender, asked: tuple[int, Rules], advance: Any) -> Iterator[str]:
     users = shop.events.frame["user_id"].unique(maintain_order=True).to_list()
-    for user, found in zip(users, recommender.for_users(users, top), strict=True):
+    for user, found in zip(users, recommender.for_users(users, asked[0], rules=asked[1]), strict=True):
         advance(1)
         products = [{"product_id": one.product_id, "share": round(one.share, 6)} for one in found]
         yield json_.dumps({"user_id": user, "basis": found.basis, "products": products}, ensure_ascii=False)

@@ -82,17 +82,9 @@ class Histories:
         return (self._waited / 3600).astype(np.float32)
 
     @cached_property
-    def repeats(self) -> Ints:
-        """[N] how often the user had an event with this product before; 0 where there is no product."""
-        counts = np.zeros(len(self.product_ix), np.int64)
-        rows = np.flatnonzero(self.product_ix >= 0)
-        pairs = self.user[rows] * (self.product_ix.max(initial=0) + 1) + self.product_ix[rows]
-        order = np.argsort(pairs, kind="stable")  # each pair's events side by side, in time order
-        pairs = pairs[order]
-        places = np.arange(len(rows))
-        new = np.diff(pairs, prepend=-1) != 0
-        counts[rows[order]] = places - np.maximum.accumulate(np.where(new, places, 0))
-        return counts
+    def later(self) -> Ints:
+        """[N] how many events the user has after each."""
+        return np.repeat(self.lengths, self.lengths) - 1 - self.places
 
     def sessions(self, session_minutes: float = 30) -> Ints:
         """[N] the number of each event's session within the user's history, from 0.
@@ -214,14 +206,16 @@ def histories_of(events: Events, product_ids: Sequence[str], *, now: datetime | 
     )
 
 
-def history_of(entries: Iterable[Entry], product_ids: Sequence[str], *, now: datetime | None = None) -> Histories:
+def history_of(
+    entries: Iterable[Entry], product_ids: Sequence[str] | Mapping[str, int], *, now: datetime | None = None
+) -> Histories:
     """One user's history, given by hand; unknown products are left out and counted as in `histories_of`.
 
     Args:
         entries: product ids, each a purchase; pairs of an action and a product id, for a search or a post of an action
             and a text; or dicts with the fields of an event, without user_id. Where none has a time, the order given
             counts: a second apart, the last at `now` (1970 where that is None).
-        product_ids: [P] different ids.
+        product_ids: [P] different ids, or the row of each.
         now: as for `histories_of`.
 
     Raises:
@@ -233,11 +227,17 @@ def history_of(entries: Iterable[Entry], product_ids: Sequence[str], *, now: dat
     """
     if isinstance(entries, str | Mapping) or not isinstance(entries, Iterable):
         raise UserError(f"a history is a list of entries, came {entries!r}; put it in brackets")
-    rows = [_event(f"history[{number}]", entry) for number, entry in enumerate(entries)]
+    given = [_event(f"history[{number}]", entry) for number, entry in enumerate(entries)]
     end = datetime(1970, 1, 1, tzinfo=UTC) if now is None else _utc(now)
-    log = pl.DataFrame(_timed(rows, end), EVENT_SCHEMA)
-    found = histories_of(Events(log), product_ids, now=now)
-    return found if rows else replace(found, user_ids=("",), starts=np.zeros(2, np.int64))
+    log = pl.DataFrame(_timed(given, end), EVENT_SCHEMA)
+    if isinstance(product_ids, Mapping):  # of very many products those alone that are named
+        named = [one for one in log["product_id"].unique() if one in product_ids]
+        found = histories_of(Events(log), named, now=now)
+        rows = np.array([*(product_ids[one] for one in named), -1], np.int64)
+        found = replace(found, product_ix=rows[found.product_ix])
+    else:
+        found = histories_of(Events(log), product_ids, now=now)
+    return found if given else replace(found, user_ids=("",), starts=np.zeros(2, np.int64))
 
 
 def _event(where: str, entry: Any) -> dict[str, Any]:

@@ -61,7 +61,12 @@ def write_recs_html(
         title: of the page.
     """
     sections = [_ranked(what, *_QUESTIONS[what], told[what]) for what in _QUESTIONS if told.get(what)]
-    sections += [_exposed(told["products"]), *_few(told.get("few", {})), *_experts(contributions)]
+    sections += [
+        _exposed(told["products"]),
+        *_varied(told.get("variety", [])),
+        *_few(told.get("few", {})),
+        *_experts(contributions),
+    ]
     sections += [curve_section(name, curve, len(curves)) for name, curve in curves.items() if curve.history]
     sections.append(
         ("What the measures mean", "Defined in docs/measures.md.", ("measure", "meaning"), [*MEANINGS.items()], None)
@@ -89,6 +94,16 @@ def _exposed(models: Mapping[str, Any]) -> Section:
     ]
     told = "Whether everybody gets the same popular list, and how much of the catalogue is ever shown."
     return "What the lists do to the catalogue", told, ("model", *columns), rows, None
+
+
+def _varied(levels: Sequence[Mapping[str, float]]) -> list[Section]:
+    told = (
+        "What the rule `variety` costs and brings: the larger it is, the less counts what everybody takes. Set it for"
+        " the shop in tagloom.toml, [rules], or with --variety for once."
+    )
+    columns = [name for one in levels[:1] for name in one if name.startswith(("HR@", "nDCG@", *_EXPOSED))]
+    rows = [(f"{one['variety']:g}", *(f"{one[column]:.4f}" for column in columns)) for one in levels]
+    return [("More variety", told, ("variety", *columns), rows, None)] if rows else []
 
 
 def _few(few: Mapping[str, float]) -> list[Section]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tagloom.config import RecommenderSettings, SplitSettings
+from tagloom.config import RecommenderSettings, RulesSettings, SplitSettings
 from tagloom.errors import DataError
 from tagloom.models.catalogue import Catalogue, Progress, checkpoints
 from tagloom.models.tags import load_tagger
@@ -92,7 +93,7 @@ def train_recommender(
     return versions.promote(path.name)
 
 
-def measured(version: Version, catalogue: Catalogue) -> Measured:
+def measured(version: Version, catalogue: Catalogue, rules: RulesSettings) -> Measured:
     """How good a version is on what users did after the log that it learned from.
 
     Events that were imported since are among what it is measured on where the log is divided by time.
@@ -102,15 +103,24 @@ def measured(version: Version, catalogue: Catalogue) -> Measured:
     split = version.manifest.data["split"]
     before, after = _parts(catalogue, split["by"], split["test"])
     recommender = Recommender.load(version.path).named_by(catalogue.vocabulary)
-    return recommender.seeing(catalogue.products).evaluate(before, after)
+    return recommender.seeing(catalogue.products, **_shown(rules)).evaluate(before, after)
 
 
-def load_recommender(version: Version, catalogue: Catalogue) -> Recommender:
-    """A version's Recommender with the catalogue, the log and the tags' names of today."""
+def load_recommender(
+    version: Version, catalogue: Catalogue, rules: RulesSettings, hidden: Collection[str]
+) -> Recommender:
+    """A version's Recommender with the catalogue, the log, the tags' names and the rules of today."""
     from tagloom.recs.recommender import Recommender
 
     recommender = Recommender.load(version.path).named_by(catalogue.vocabulary)
-    return recommender.seeing(catalogue.products, catalogue.events(), datetime.now(UTC))
+    return recommender.seeing(catalogue.products, catalogue.events(), datetime.now(UTC), hidden=hidden, **_shown(rules))
+
+
+def _shown(settings: RulesSettings) -> dict[str, Any]:
+    from tagloom.recs.rules import Rules
+
+    mixture = settings.model_dump(include={"per_category", "new_share", "variety"})
+    return {"rules": Rules(**mixture), "new_events": settings.new_events}
 
 
 def _parts(catalogue: Catalogue, by: str, share: float) -> tuple[Events, Events]:

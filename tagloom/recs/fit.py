@@ -26,7 +26,9 @@ from tagloom.recs.interest import Interest, fit_interest
 from tagloom.recs.items import Items, Known
 from tagloom.recs.joint import Joint, columns_of
 from tagloom.recs.models import MODELS, experts_for, forget_learned, learned, with_loss
+from tagloom.recs.offers import Offers
 from tagloom.recs.scored import Scored
+from tagloom.recs.showing import Showing
 from tagloom.recs.split import hold_out
 from tagloom.tags.tagger import Tagger
 
@@ -92,7 +94,7 @@ def fit_recommender(
     tagger = tagger or _own_tagger(products, settings, vocabulary, custom_words)
     if tagger is not None:
         fitted = with_tagger(fitted, data, products, *tagger)
-    fitted = fitted.seeing(items, histories)
+    fitted = fitted.seeing(items, histories, Showing(Offers(products)))
     if settings.refit:
         fitted = learned_again(fitted, replace(data, asked=Asked(histories, items)), listeners)
     if listeners.checkpoint is not None:

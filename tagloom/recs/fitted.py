@@ -20,12 +20,14 @@ from tagloom.data.histories import Histories, histories_of
 from tagloom.data.tables import Events
 from tagloom.errors import NotFittedError, UserError
 from tagloom.recs.blend import Blend
-from tagloom.recs.experts.contract import Asked, Expert, Floats, Ints
+from tagloom.recs.experts.contract import Asked, Expert, Floats, Ints, events_of
 from tagloom.recs.experts.popular import PopularExpert, log_shares_of
 from tagloom.recs.interest import Interest
 from tagloom.recs.items import Items
 from tagloom.recs.joint import Joint, columns_of
+from tagloom.recs.rules import Rules
 from tagloom.recs.scored import Scored, at, joined, log_sum, sparse
+from tagloom.recs.showing import Ruled, Showing
 from tagloom.recs.windows import merged
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class Fitted:
         unseen: rows of `items.known.product_ids`: products that the Tagger has not learned from.
         contributions: of each expert its weight, and nDCG@10 on valid alone and of the blend without it.
         trained: how training of the networks went, right after `fit`.
+        showing: what may be shown of today's products; None after `load`, until `seeing`.
     """
 
     settings: RecommenderSettings
@@ -77,15 +80,16 @@ class Fitted:
     unseen: Ints
     contributions: tuple[dict[str, Any], ...]
     trained: Mapping[str, Trained]
+    showing: Showing | None = None
 
     # Products
 
-    def scored(self, asked: Asked) -> Scored:
+    def scored(self, asked: Asked, ruled: Ruled | None = None) -> Scored:
         """The blend's scores, before anything is hidden: of all products, or of the likeliest of a large catalogue.
 
         The best products of a user compare as logs of probabilities do.
         """
-        rows = self.candidates(asked)
+        rows = self.candidates(asked, ruled)
         if rows is None:
             return Scored(self._joined(asked))
         scores = np.where(rows < 0, -np.inf, self._joined(asked, rows))
@@ -95,45 +99,58 @@ class Fitted:
         rest = log_sum(told) + np.log(len(asked.items) / some.shape[1])
         return Scored(scores, rows, rest.astype(np.float32))
 
-    def candidates(self, asked: Asked) -> Ints | None:
-        """[B, C] of a large catalogue what each expert puts forward, each once, -1 for no more; None: look at all."""
+    def candidates(self, asked: Asked, ruled: Ruled | None = None) -> Ints | None:
+        """[B, C] of a large catalogue what is looked at, each once, -1 for no more; None: all.
+
+        That is what each expert puts forward, more of it the fewer may be shown; where those are few, all of them.
+        """
         if not asked.items.large:
             return None
-        return joined([self.experts[name].best(asked, _CANDIDATES) for name in self.blend.names])
+        if ruled is None:
+            return joined([self.experts[name].best(asked, _CANDIDATES) for name in self.blend.names])
+        if ruled.rows is not None:
+            return np.tile(ruled.rows, (len(asked), 1))
+        most = int(_CANDIDATES / ruled.share)
+        parts = [self.experts[name].best(asked, most) for name in self.blend.names]
+        return joined([*parts, np.tile(ruled.standing_by, (len(asked), 1))])
 
     def _joined(self, asked: Asked, rows: Ints | None = None) -> Floats:
         joined = self.blend.joined([self.experts[name].scores(asked, rows) for name in self.blend.names])
         # What no expert tells apart, such as for one who only searched, stands by what is taken now.
         return joined + _TIES * (self.default if rows is None else self.default[rows])
 
-    def offered(self, asked: Asked) -> Scored:
-        """What may be recommended: the blend's, for users of whom nothing is known what is taken most now, both without
-        what is hidden."""
+    def offered(self, asked: Asked, ruled: Ruled | None = None) -> Scored:
+        """What may be recommended: the blend's scores, for users of whom nothing is known what is taken most now; where
+        that is not wanted, without what each has."""
         known = self.knows(asked)
-        found = self.scored(asked) if known.all() else self._default(asked)
+        found = self.scored(asked, ruled) if known.all() else self._default(asked, ruled)
         if known.any() and not known.all():
-            found = found.replaced(np.flatnonzero(known), self.scored(asked.of(np.flatnonzero(known))))
-        return found if self.again else found.without(self.history(asked))
+            found = found.replaced(np.flatnonzero(known), self.scored(asked.of(np.flatnonzero(known)), ruled))
+        again = self.again if ruled is None or ruled.rules.again is None else ruled.rules.again
+        return found if again else found.without(self.history(asked))
 
-    def _default(self, asked: Asked) -> Scored:
+    def _default(self, asked: Asked, ruled: Ruled | None) -> Scored:
         if not asked.items.large:
             return Scored(np.tile(self.default, (len(asked), 1)))
-        rows = np.argpartition(-self.default, _CANDIDATES)[:_CANDIDATES]
+        rows = np.argpartition(-self.default, _CANDIDATES)[:_CANDIDATES] if ruled is None else ruled.standing_by
         rest = np.log(max(1e-30, 1 - float(np.exp(self.default[rows]).sum())))
         shape = (len(asked), 1)
         return Scored(np.tile(self.default[rows], shape), np.tile(rows, shape), np.full(len(asked), rest, np.float32))
 
-    def top(self, asked: Asked, most: int) -> tuple[Ints, Floats]:
+    def top(self, asked: Asked, most: int, ruled: Ruled | None = None) -> tuple[Ints, Floats]:
         """The best products of each user, rows of the items, and their shares, [B, most] each; -1 for no more."""
         found, shares = np.full((len(asked), most), -1, np.int64), np.zeros((len(asked), most), np.float32)
-        for rows, part in self.in_parts(asked):
-            best, share = self.offered(part).top(most)
+        for rows, part in self.in_parts(asked, ruled):
+            offered = self.offered(part, ruled)
+            best, share = offered.top(most) if ruled is None else ruled.lists(offered, most)
             found[rows, : best.shape[1]], shares[rows, : best.shape[1]] = best, share
         return found, shares
 
-    def in_parts(self, asked: Asked) -> Iterator[tuple[slice, Asked]]:
+    def in_parts(self, asked: Asked, ruled: Ruled | None = None) -> Iterator[tuple[slice, Asked]]:
         """The users part by part, so that the memory that scores take stays bounded."""
-        looked_at = LOOKED_AT if asked.items.large else len(asked.items)
+        looked_at = len(asked.items)
+        if asked.items.large:
+            looked_at = LOOKED_AT if ruled is None or ruled.rows is None else max(LOOKED_AT, len(ruled.rows))
         size = max(1, _SCORES_AT_ONCE // (max(1, looked_at) * (1 + len(self.experts))))
         for start in range(0, len(asked), size):
             rows = slice(start, min(len(asked), start + size))
@@ -242,7 +259,22 @@ class Fitted:
         joint = replace(self.joint, columns=columns_of(tagger.tags, known.tags))
         return replace(named, tagger=tagger, joint=joint)
 
-    def seeing(self, items: Items, histories: Histories) -> Fitted:
+    def ruled(self, rules: Rules | None) -> Ruled | None:
+        """What rules come to on the catalogue of now, or those of the shop; None where there are none to keep.
+
+        Raises:
+            UserError: a name that the catalogue does not have.
+            NotFittedError: there are rules, but the catalogue is not at hand.
+        """
+        if self.showing is not None:
+            return self.showing.ruled(rules)
+        if rules is not None:
+            raise NotFittedError(
+                "a loaded Recommender knows no prices, stocks and categories; call seeing(products) first"
+            )
+        return None
+
+    def seeing(self, items: Items, histories: Histories, showing: Showing | None = None) -> Fitted:
         """The same with the catalogue and the log of now; nothing is trained."""
         if (histories.product_ix >= 0).any():
             recent = PopularExpert.counted(Asked(histories, items), "recent", self.settings.weights, of_today=True)
@@ -251,7 +283,8 @@ class Fitted:
             rows = self.items.row_of
             met = np.array([rows.get(product_id, -1) for product_id in items.product_ids], np.int64)
             default = np.append(self.default, self.default.min(initial=0.0))[met]
-        return replace(self, items=items, histories=histories, default=default)
+        shown = showing and showing.counting(events_of(Asked(histories, items)).astype(np.float32), default)
+        return replace(self, items=items, histories=histories, default=default, showing=shown)
 
 
 def read_histories(

@@ -70,9 +70,10 @@ class Interest:
         """[B, L] the share of each tag in the history, that of the newest events the largest."""
         histories = asked.histories
         there = np.flatnonzero(histories.product_ix >= 0)
-        later = np.repeat(histories.lengths, histories.lengths)[there] - 1 - histories.places[there]
         shape = (len(asked), len(asked.items))
-        history = csr_matrix((_FADE**later, (histories.user[there], histories.product_ix[there])), shape=shape)
+        history = csr_matrix(
+            (_FADE ** histories.later[there], (histories.user[there], histories.product_ix[there])), shape=shape
+        )
         counts = (history @ tags).toarray()
         found: Floats = (counts / np.maximum(counts.sum(1, keepdims=True), 1e-9)).astype(np.float32)
         return found

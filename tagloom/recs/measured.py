@@ -5,6 +5,7 @@ Shapes: Q users who are asked, P products, L tags, T tags of the Tagger.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,13 +22,16 @@ from tagloom.recs.blend import Blend
 from tagloom.recs.experts.contract import Asked, Expert, Ints, events_of
 from tagloom.recs.experts.popular import PopularExpert
 from tagloom.recs.fitted import Fitted, read_histories
+from tagloom.recs.items import Items
+from tagloom.recs.showing import Ruled
 
 _PRODUCTS, _TAGS = 100, 20  # the length of what is measured
 _CUTS = (5, 10, 20)
 _MOST_PAIRS = 2_000  # of user and product, of which the Tagger reads the text
-_MOST_USERS = 50_000  # drawn from more
+_MOST_USERS = 50_000  # drawn from more; of a large catalogue a tenth
 _FEWEST = 20  # users from which a figure of a few is told
 RECOMMENDER = "recommender"
+_VARIETY = (0.0, 0.25, 0.5, 1.0)  # values of the rule that are tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,7 @@ class Measured:
         few: figures of those that training never met, where there are enough: `new users HR@10` (they get the default),
             `new products HR@20` (users whose next product came since).
         experts: what each of the blend adds, on valid.
+        variety: of some values of the rule `variety` HR@10, nDCG@10 and the exposure that come of it.
     """
 
     products: Mapping[str, RankingMetrics]
@@ -50,6 +55,7 @@ class Measured:
     product_tags: Mapping[str, RankingMetrics] = field(default_factory=dict)
     few: Mapping[str, float] = field(default_factory=dict)
     experts: tuple[Mapping[str, Any], ...] = ()
+    variety: Mapping[float, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def values(self) -> dict[str, float]:
@@ -64,6 +70,7 @@ class Measured:
     def as_dict(self) -> dict[str, Any]:
         """All figures with their intervals, as JSON has it."""
         told: dict[str, Any] = {"few": dict(self.few), "experts": [dict(one) for one in self.experts]}
+        told["variety"] = [{"variety": level, **found} for level, found in self.variety.items()]
         for what, found in (("products", self.products), ("tags", self.tags), ("product_tags", self.product_tags)):
             told[what] = {
                 name: {"users": one.users, **one.values, "interval of nDCG@10": one.interval("nDCG@10")}
@@ -88,26 +95,23 @@ def measured(fitted: Fitted, before: Events, after: Events) -> Measured:
     rows = np.array([-1 if (row := earlier.row(name)) is None else row for name in later.user_ids], np.int64)
     met = np.append(earlier.lengths, 0)[rows] > 0
     chosen = np.flatnonzero(met & (first >= 0))
-    if len(chosen) > _MOST_USERS:
-        chosen = np.sort(np.random.default_rng(0).choice(chosen, _MOST_USERS, replace=False))
+    most = _MOST_USERS // 10 if items.large else _MOST_USERS
+    if len(chosen) > most:
+        chosen = np.sort(np.random.default_rng(0).choice(chosen, most, replace=False))
     if not len(chosen):
         raise DataError("nobody did anything with a product both before and after; give more events to measure on")
     asked, truth_known = Asked(earlier.of(rows[chosen]), items), truth[chosen]
     whole = Asked(earlier, items)
     tops = {name: model.top(asked, _PRODUCTS)[0] for name, model in _models(fitted, whole).items()}
-    counts, k = events_of(whole), min(10, len(items))
+    if fitted.showing is not None:
+        tops[RECOMMENDER], _ = fitted.top(asked, _PRODUCTS, fitted.showing.mixed())
     figures = {name: ranking_metrics(top, truth_known, _CUTS) for name, top in tops.items()}
-    exposure = {
-        name: exposure_metrics(
-            top,
-            products=len(items),
-            popularity=counts,
-            tags=items.tags if items.tags.nnz else None,
-            truth=truth_known,
-            k=k,
-        )
-        for name, top in tops.items()
-    }
+    exposed = functools.partial(_exposed, truth=truth_known, counts=events_of(whole), items=items)
+    exposure = {name: exposed(top) for name, top in tops.items()}
+    variety = {}
+    for level, ruled in _varied(fitted).items():
+        top, _ = fitted.top(asked, 10, ruled)
+        variety[level] = {**ranking_metrics(top, truth_known, (10,)).values, **exposed(top)}
     few = _few(fitted, later.of(np.flatnonzero(~met & (first >= 0))), truth[~met & (first >= 0)])
     fresh = (items.ids < 0)[first[chosen]]
     if fresh.sum() >= _FEWEST:
@@ -116,7 +120,21 @@ def measured(fitted: Fitted, before: Events, after: Events) -> Measured:
     if fitted.interest is not None:
         tags = _tags(fitted, asked, truth_known)
         pairs = _product_tags(fitted, asked, first[chosen])
-    return Measured(figures, exposure, tags, pairs, few, fitted.contributions)
+    return Measured(figures, exposure, tags, pairs, few, fitted.contributions, variety)
+
+
+def _varied(fitted: Fitted) -> dict[float, Ruled]:
+    """The shop's rules with some values of `variety`."""
+    showing = fitted.showing
+    if showing is None:
+        return {}
+    return {level: showing.mixed(replace(showing.rules, variety=level)) for level in _VARIETY}
+
+
+def _exposed(top: Ints, truth: Any, counts: Any, items: Items) -> dict[str, float]:
+    tags = items.tags if items.tags.nnz else None
+    k = min(10, len(items))
+    return exposure_metrics(top, products=len(items), popularity=counts, tags=tags, truth=truth, k=k)
 
 
 def _models(fitted: Fitted, whole: Asked) -> dict[str, Fitted]:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tagloom.artifact import check_artifact, new_artifact
 from tagloom.config import RecommenderSettings, settings_from
-from tagloom.data.histories import Entry, history_of
+from tagloom.data.histories import Entry
 from tagloom.data.tables import Events, Products
-from tagloom.errors import NotFittedError, UserError
-from tagloom.recs.answers import BASIS, ProductScore, Recommendation, WantedTag
-from tagloom.recs.experts.contract import Asked, Ints
+from tagloom.errors import NotFittedError
+from tagloom.recs import asking
+from tagloom.recs.answers import ProductScore, Recommendation, WantedTag
+from tagloom.recs.experts.contract import Ints
 from tagloom.recs.fit import Listeners, fit_recommender
 from tagloom.recs.fitted import Fitted, read_histories
 from tagloom.recs.items import Items
 from tagloom.recs.measured import Measured, measured
+from tagloom.recs.offers import Offers
+from tagloom.recs.rules import Rules
+from tagloom.recs.showing import Showing
 from tagloom.recs.storage import load_fitted, save_fitted
-from tagloom.recs.windows import merged
 
 if TYPE_CHECKING:
     from tagloom.data.vocabulary.vocab import Vocabulary
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["JOB", "ProductScore", "Recommendation", "Recommender", "WantedTag"]
 
 JOB = "recs"
-_USERS_AT_ONCE = 1_000
 
 
 class Recommender:
@@ -100,12 +99,23 @@ class Recommender:
         return self._ready.contributions
 
     @property
+    def rules(self) -> Rules:
+        """The shop's rules, which hold where a question gives none of its own."""
+        showing = self._ready.showing
+        return Rules() if showing is None else showing.rules
+
+    @property
     def trained(self) -> dict[str, Trained]:
         """How training of each network went, right after `fit`; empty after `load`."""
         return dict(self._ready.trained)
 
     def products(
-        self, user_id: str | None = None, *, history: Iterable[Entry] | None = None, top: int = 10
+        self,
+        user_id: str | None = None,
+        *,
+        history: Iterable[Entry] | None = None,
+        top: int = 10,
+        rules: Rules | None = None,
     ) -> Recommendation[ProductScore]:
         """The products that a user is likely to take next.
 
@@ -114,26 +124,26 @@ class Recommender:
             history: instead, what somebody did: product ids (purchases), pairs such as `("view", "p1")` and
                 `("search", "红色 裙子")`, or dicts with the fields of an event.
             top: most products, from 1.
+            rules: what may be shown, and in which mixture; None: the shop's. What is out of stock, expired or hidden is
+                never shown.
 
         Raises:
-            NotFittedError: before `fit` or `load`.
-            UserError: not one of user and history, a wrong entry, or `top` below 1.
+            NotFittedError: before `fit` or `load`; with rules also before `seeing`.
+            UserError: not one of user and history, a wrong entry, a name in the rules that the catalogue does not have,
+                or `top` below 1.
         """
-        return self._answered(self._asked(user_id, history, top), top)[0]
+        fitted = self._ready
+        return asking.products(fitted, asking.of(fitted, user_id, history, top), top, rules)[0]
 
-    def for_users(self, user_ids: Iterable[str], top: int = 10) -> Iterator[Recommendation[ProductScore]]:
+    def for_users(
+        self, user_ids: Iterable[str], top: int = 10, *, rules: Rules | None = None
+    ) -> Iterator[Recommendation[ProductScore]]:
         """`products` of many users, one after the other; computed together, which is many times as fast.
 
         Raises:
             NotFittedError, UserError: as `products`.
         """
-        fitted, named = self._ready, iter(user_ids)
-        self._check_top(top)
-        while some := list(itertools.islice(named, _USERS_AT_ONCE)):
-            asked = fitted.asked_of(list(dict.fromkeys(some)))
-            answers = dict(zip(asked.histories.user_ids, self._answered(asked, top), strict=True))
-            for user_id in some:
-                yield answers[user_id] if user_id in answers else self.products(user_id, top=top)
+        return asking.for_users(self._ready, user_ids, top, rules)
 
     def tags(
         self,
@@ -156,20 +166,19 @@ class Recommender:
             NotFittedError: before `fit` or `load`; with a product or texts also when no tags could be learned.
             UserError: not one of user and history, both product and texts, an unknown product, or `top` below 1.
         """
-        fitted, asked = self._ready, self._asked(user_id, history, top)
-        told = [texts] if isinstance(texts, str) else list(texts)
-        if product is not None and told:
-            raise UserError("product and texts: give one of the two")
-        if product is not None or told:
-            told = [fitted.text_of(product)] if product is not None else told
-            sure, (names, ids) = fitted.tags_of_texts(asked, told), fitted.tagger_tags
-        else:
-            (sure,), names, ids = fitted.wanted_tags(asked)
-        order = np.argsort(-sure, kind="stable")[:top].tolist()
-        found = tuple(WantedTag(names[ix], ids[ix], float(sure[ix])) for ix in order)
-        return Recommendation(found, BASIS[bool(fitted.knows(asked)[0])], asked.histories.left_out)
+        fitted = self._ready
+        return asking.tags(fitted, asking.of(fitted, user_id, history, top), product, texts, top)
 
-    def seeing(self, products: Products, events: Events | None = None, now: datetime | None = None) -> Recommender:
+    def seeing(
+        self,
+        products: Products,
+        events: Events | None = None,
+        now: datetime | None = None,
+        *,
+        hidden: Iterable[str] = (),
+        rules: Rules = Rules(),  # noqa: B008 (frozen)
+        new_events: int = 5,
+    ) -> Recommender:
         """The same Recommender with the catalogue and the log of now; nothing is trained.
 
         A product that came since is recommended by its tags and its text, a user who came since by what they did.
@@ -178,12 +187,19 @@ class Recommender:
             products: all of them; those that are missing are recommended no more.
             events: everybody's; None: nobody's.
             now: what is later than this is left out; None: nothing is.
+            hidden: ids of products that are never shown.
+            rules: of the shop; they hold where a question gives none of its own.
+            new_events: a product with fewer events is new, for `rules.new_share`.
         """
         fitted = self._ready
         items = Items.of(products, fitted.items.known)
         log = Events.of([]) if events is None else events
         other = Recommender(**self.settings)
-        other._fitted = fitted.seeing(items, read_histories(log, items, fitted.settings, now))
+        other._fitted = fitted.seeing(
+            items,
+            read_histories(log, items, fitted.settings, now),
+            Showing(Offers(products, frozenset(hidden)), rules, new_events),
+        )
         return other
 
     def named_by(self, vocabulary: Vocabulary) -> Recommender:
@@ -234,32 +250,6 @@ class Recommender:
         recommender = cls(**manifest.settings)
         recommender._fitted = load_fitted(folder, recommender._checked())
         return recommender
-
-    def _answered(self, asked: Asked, top: int) -> list[Recommendation[ProductScore]]:
-        fitted, ids, answers = self._ready, asked.items.product_ids, []
-        for _, part in fitted.in_parts(asked):
-            for best, shares, known in zip(*fitted.offered(part).top(top), fitted.knows(part), strict=True):
-                pairs = zip(best.tolist(), shares.tolist(), strict=True)
-                found = tuple(ProductScore(ids[row], share) for row, share in pairs if row >= 0)
-                answers.append(Recommendation(found, BASIS[bool(known)], asked.histories.left_out))
-        return answers
-
-    def _asked(self, user_id: str | None, history: Iterable[Entry] | None, top: int) -> Asked:
-        fitted = self._ready
-        if (user_id is None) == (history is None):
-            raise UserError("user_id and history: give one of the two")
-        self._check_top(top)
-        if user_id is not None and len(asked := fitted.asked_of([user_id])):
-            return asked
-        if history is None:
-            return Asked(history_of([], ()), fitted.items)
-        settings, given = fitted.settings, history_of(history, fitted.items.product_ids)
-        return Asked(merged(given, settings.session_minutes, settings.weights), fitted.items)
-
-    @staticmethod
-    def _check_top(top: int) -> None:
-        if top < 1:
-            raise UserError(f"top: expected a whole number from 1, came {top}")
 
     @property
     def _ready(self) -> Fitted:

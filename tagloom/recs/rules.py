@@ -42,6 +42,7 @@ class Rules:
         per_category: most products of one category (its whole path) in an answer; 0: any number.
         new_share: share of an answer's places for products that hardly anybody has met yet.
         variety: how much of the log of a product's popularity is taken off its score; 0: none.
+        again: whether what the user has already is shown; None: as the Recommender found best.
 
     Raises:
         UserError: rules that contradict each other, an unknown kind, a number out of its range.
@@ -57,6 +58,7 @@ class Rules:
     per_category: int = 0
     new_share: float = 0.0
     variety: float = 0.0
+    again: bool | None = None
 
     def __post_init__(self) -> None:
         for side in ("include", "exclude"):

@@ -28,12 +28,14 @@ class Scored:
         rows: int64 [B, C] the products they are of, none twice, -1: no product; None: all P, in their order.
         rest: [B] the log of what all products that are not among the rows have together, as shares are counted.
         hidden: [B, C] true for what is not recommended; it has its share all the same. None: nothing is.
+        added: [P] what is added to each product's score where the best are chosen; shares stay.
     """
 
     scores: Floats
     rows: Ints | None = None
     rest: Floats | None = None
     hidden: npt.NDArray[np.bool_] | None = None
+    added: Floats | None = None
 
     def shares(self) -> Floats:
         """[B, C] what each product has of 1, over the whole catalogue."""
@@ -64,6 +66,17 @@ class Scored:
             hidden[matrix.nonzero()] = True
         else:
             hidden = at(matrix, self.rows) != 0
+        return self._hiding(hidden)
+
+    def without_rows(self, hidden: npt.NDArray[np.bool_]) -> Scored:
+        """The same with products [P] hidden from every user, too."""
+        return self._hiding(np.broadcast_to(hidden if self.rows is None else hidden[self.rows], self.scores.shape))
+
+    def ranked_with(self, added: Floats) -> Scored:
+        """The same, with something [P] added to each product's score where the best are chosen."""
+        return replace(self, added=added)
+
+    def _hiding(self, hidden: npt.NDArray[np.bool_]) -> Scored:
         return replace(self, hidden=hidden if self.hidden is None else self.hidden | hidden)
 
     def mean_of(self, values: Any) -> Floats:
@@ -78,7 +91,11 @@ class Scored:
         """The best products of each user, rows of the catalogue, and their shares: [B, K] each; -1: no more."""
         if not self.scores.shape[1]:
             return np.full((len(self.scores), 1), -1, np.int64), np.zeros((len(self.scores), 1), np.float32)
-        scores = self.scores if self.hidden is None else np.where(self.hidden, -np.inf, self.scores)
+        scores = self.scores
+        if self.added is not None:
+            scores = scores + (self.added if self.rows is None else self.added[self.rows])
+        if self.hidden is not None:
+            scores = np.where(self.hidden, -np.inf, scores)
         places = top_of(scores, max(1, min(most, scores.shape[1])))
         shares = np.where(places < 0, 0, np.take_along_axis(self.shares(), places, 1)).astype(np.float32)
         if self.rows is not None:

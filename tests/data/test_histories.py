@@ -82,7 +82,7 @@ def test_users_come_as_they_first_appear_and_events_in_time_order():
 
 def test_types_are_as_promised():
     histories = made(LOG)
-    whole = ("starts", "product_ix", "action_ix", "seconds", "lengths", "user", "places", "repeats")
+    whole = ("starts", "product_ix", "action_ix", "seconds", "lengths", "user", "places", "later")
     assert {getattr(histories, name).dtype for name in whole} == {np.dtype(np.int64)}
     assert histories.sessions().dtype == np.int64
     assert {one.dtype for one in (histories.values, histories.gaps, histories.weights())} == {np.dtype(np.float32)}
@@ -133,8 +133,8 @@ def test_a_session_ends_with_a_gap_of_more_than_half_an_hour():
     assert histories.sessions(session_minutes=60 * 24).tolist() == [0] * 7
 
 
-def test_repeats_count_earlier_events_with_the_product_whatever_the_action():
-    assert made(LOG).repeats.tolist() == [0, 1, 0, 2, 0, 0, 1]
+def test_later_events_are_those_of_the_user_after_each():
+    assert made(LOG).later.tolist() == [3, 2, 1, 0, 2, 1, 0]
 
 
 def test_weights_are_those_of_the_actions():
@@ -160,17 +160,16 @@ logs = st.lists(
 
 
 def by_loop(rows, session_minutes):
-    """Hours of gaps, sessions and repeats of one user's (product, action, seconds, text)."""
-    gaps, sessions, repeats, seen, before, session = [], [], [], [], None, 0
-    for product, _, seconds, _ in rows:
+    """Hours of gaps, sessions and later events of one user's (product, action, seconds, text)."""
+    gaps, sessions, later, before, session = [], [], [], None, 0
+    for place, (_, _, seconds, _) in enumerate(rows):
         waited = 0 if before is None else seconds - before
         session += waited > session_minutes * 60
         gaps.append(waited / 3600)
         sessions.append(session)
-        repeats.append(seen.count(product) if product >= 0 else 0)
-        seen.append(product)
+        later.append(len(rows) - 1 - place)
         before = seconds
-    return gaps, sessions, repeats
+    return gaps, sessions, later
 
 
 @given(logs, st.integers(0, 100), st.integers(0, 300))
@@ -179,10 +178,10 @@ def test_what_is_derived_is_what_a_loop_gives(rows, session_minutes, minutes):
     # `before` leaves users with an empty history anywhere among the others.
     for histories in (made(rows), made(rows).before(FIRST + minutes * 60)):
         expected = [by_loop(kept, session_minutes) for kept in content(histories).values()]
-        gaps, sessions, repeats = ([one for user in expected for one in user[part]] for part in range(3))
+        gaps, sessions, later = ([one for user in expected for one in user[part]] for part in range(3))
         assert histories.gaps == pytest.approx(gaps)
         assert histories.sessions(session_minutes).tolist() == sessions
-        assert histories.repeats.tolist() == repeats
+        assert histories.later.tolist() == later
 
 
 @given(logs, st.integers(0, 5), st.integers(0, 300))
@@ -220,7 +219,7 @@ def test_users_without_events_before_a_moment_stay():
     early = made(LOG).before(FIRST + 10 * 60)
     assert early.user_ids == ("b", "a")
     assert early.lengths.tolist() == [1, 0]
-    assert early.sessions().tolist() == early.repeats.tolist() == early.gaps.tolist() == [0]
+    assert early.sessions().tolist() == early.later.tolist() == early.gaps.tolist() == [0]
     assert early.of([1]).lengths.tolist() == [0]
 
 
@@ -242,10 +241,9 @@ def test_a_long_history_is_cut_to_its_last_events():
     whole = histories_of(Events(frame), PRODUCTS)
     recent = whole.recent(50)
     assert whole.lengths.tolist() == [100_000]
-    assert whole.repeats.tolist() == [number // 3 for number in range(100_000)]
+    assert whole.later.tolist() == list(range(99_999, -1, -1))
     assert recent.seconds.tolist() == list(range(99_950, 100_000))
     assert recent.places.tolist() == list(range(50))
-    assert recent.repeats.tolist() == [number // 3 for number in range(50)]
 
 
 @pytest.mark.parametrize("count", [1, 10_000])
@@ -259,7 +257,7 @@ def test_short_and_long_histories(count):
 def test_a_log_without_events_has_no_users():
     empty = made([])
     assert (len(empty), empty.starts.tolist(), empty.texts) == (0, [0], ())
-    assert len(empty.user) == len(empty.places) == len(empty.gaps) == len(empty.repeats) == len(empty.sessions()) == 0
+    assert len(empty.user) == len(empty.places) == len(empty.gaps) == len(empty.later) == len(empty.sessions()) == 0
     assert len(empty.weights()) == len(empty.recent(5).seconds) == len(empty.of([])) == 0
 
 
@@ -380,7 +378,7 @@ def test_unknown_products_by_hand_are_counted():
 def test_no_entries_are_one_user_without_events():
     mine = history_of([], PRODUCTS, now=START)
     assert (len(mine), mine.lengths.tolist(), mine.texts) == (1, [0], ())
-    assert len(mine.gaps) == len(mine.sessions()) == len(mine.recent(3).repeats) == 0
+    assert len(mine.gaps) == len(mine.sessions()) == len(mine.recent(3).later) == 0
 
 
 def test_half_a_character_does_no_harm():

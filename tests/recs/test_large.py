@@ -31,7 +31,9 @@ def products(count=COUNT):
     )
     return Products(
         made.select(
-            made[name].cast(kind) if name in made.columns else pl.lit(None if name == "image" else [], kind).alias(name)
+            made[name].cast(kind)
+            if name in made.columns
+            else pl.lit([] if name == "attributes" else None, kind).alias(name)
             for name, kind in PRODUCT_SCHEMA.items()
         )
     )

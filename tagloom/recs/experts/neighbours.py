@@ -122,8 +122,7 @@ class NeighboursExpert:
         """CSR matrix [B, P of training]."""
         histories, ids = asked.histories, asked.items.ids
         there = np.flatnonzero((histories.product_ix >= 0) & (ids[histories.product_ix] >= 0))
-        later = np.repeat(histories.lengths, histories.lengths)[there] - 1 - histories.places[there]
-        said = (self.fade ** later.astype(np.float32)).astype(np.float32)
+        said = (self.fade ** histories.later[there].astype(np.float32)).astype(np.float32)
         shape = (len(asked), self.following.shape[0])
         history = csr_matrix((said, (histories.user[there], ids[histories.product_ix[there]])), shape=shape)
         return (history @ self._evidence).tocsr()

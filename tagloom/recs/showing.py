@@ -1,0 +1,136 @@
+"""What may be shown of what is likely, and in which mixture: rules carried out on scores.
+
+Shapes: B users, P products, C candidates of a user, K places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tagloom.recs.nearest import EXACT
+from tagloom.recs.offers import Offers
+from tagloom.recs.rules import Bools, Rules, arranged, varied
+from tagloom.recs.scored import Floats, Ints, Scored
+
+# Of what is taken most now so many stand by, for users of whose likeliest products none may be shown.
+_STAND_BY = 200
+
+
+def _unknown() -> Floats:
+    return np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Showing:
+    """A shop's offers and rules of now.
+
+    Args:
+        offers: what can be had.
+        rules: what holds where a question does not say otherwise.
+        new_events: a product with fewer events is new.
+        counts: [P] events of each product.
+        default: [P] logs of shares: what is taken now.
+    """
+
+    offers: Offers
+    rules: Rules = field(default_factory=Rules)
+    new_events: int = 5
+    counts: Floats = field(default_factory=_unknown)
+    default: Floats = field(default_factory=_unknown)
+    _last: list[Any] = field(default_factory=list, repr=False)
+
+    def counting(self, counts: Floats, default: Floats) -> Showing:
+        """The same with what users took."""
+        return Showing(self.offers, self.rules, self.new_events, counts, default)
+
+    def ruled(self, rules: Rules | None = None, now: datetime | None = None) -> Ruled:
+        """What a question's rules come to, or the shop's where it has none.
+
+        Args:
+            rules: None: those of the shop.
+            now: offers that ended before are gone; None: by the clock.
+
+        Raises:
+            UserError: a name that the catalogue does not have.
+        """
+        rules = self.rules if rules is None else rules
+        moment = (datetime.now(UTC) if now is None else now).replace(second=0, microsecond=0)
+        for known, found in self._last:
+            if known == (rules, moment):
+                return found  # type: ignore[no-any-return]
+        made = Ruled(self, rules, self.offers.allowed(rules, moment))
+        self._last[:] = [((rules, moment), made)]
+        return made
+
+    def mixed(self, rules: Rules | None = None) -> Ruled:
+        """The same with everything there, to measure on what was taken before some of it was gone."""
+        rules = self.rules if rules is None else rules
+        return Ruled(self, replace(rules, include={}, exclude={}, price_from=None, price_to=None), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Ruled:
+    """Rules on a catalogue.
+
+    Args:
+        showing: whose rules.
+        rules: they.
+        allowed: [P] what may be shown; None: everything.
+    """
+
+    showing: Showing
+    rules: Rules
+    allowed: Bools | None
+
+    @cached_property
+    def rows(self) -> Ints | None:
+        """The products that may be shown, where they are so few that each can be looked at."""
+        few = self.allowed is not None and np.count_nonzero(self.allowed) <= EXACT
+        return np.flatnonzero(self.allowed) if few and self.allowed is not None else None
+
+    @cached_property
+    def share(self) -> float:
+        """The share of the catalogue that may be shown."""
+        return 1.0 if self.allowed is None or not len(self.allowed) else float(self.allowed.mean())
+
+    @cached_property
+    def standing_by(self) -> Ints:
+        """Products that may be shown to anybody: those taken most now, and where new ones have a share, new ones."""
+        default = self.showing.default
+        may = np.ones(len(default), np.bool_) if self.allowed is None else self.allowed
+        rows = np.flatnonzero(may)
+        if len(rows) > _STAND_BY:
+            rows = rows[np.argpartition(-default[rows], _STAND_BY)[:_STAND_BY]]
+        if self.rules.new_share:
+            rows = np.union1d(rows, np.flatnonzero(may & self.fresh)[-10 * _STAND_BY :])
+        return rows
+
+    @cached_property
+    def fresh(self) -> Bools:
+        """[P] whether hardly anybody has met the product yet."""
+        return self.showing.counts < self.showing.new_events
+
+    def lists(self, scored: Scored, most: int) -> tuple[Ints, Floats]:
+        """Of each user what is shown, rows of the catalogue, and their shares: [B, K] each; -1: no more."""
+        if self.allowed is not None:
+            scored = scored.without_rows(~self.allowed)
+        if self.rules.variety:
+            left = varied(np.zeros(len(self.showing.counts), np.float32), self.showing.counts, self.rules.variety)
+            scored = scored.ranked_with(left)
+        if not self.rules.per_category and not self.rules.new_share:
+            return scored.top(most)
+        ranked, shares = scored.top(scored.scores.shape[1])
+        rows, kept = np.full((len(ranked), most), -1, np.int64), np.zeros((len(ranked), most), np.float32)
+        for user, (one, share) in enumerate(zip(ranked, shares, strict=True)):
+            shown = arranged(
+                one, most=most, rules=self.rules, categories=self.showing.offers.categories, fresh=self.fresh
+            )
+            rows[user, : len(shown)] = shown
+            place = dict(zip(one.tolist(), share.tolist(), strict=True))
+            kept[user, : len(shown)] = [place[row] for row in shown.tolist()]
+        return rows, kept
