@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from tagloom.data.words.text import EMOJI, HAN, MAX_CHARACTERS, one_width
+from tagloom.data.words.text import EMOJI, HAN, MAX_CHARACTERS, WordSplitter, one_width
 
 _LONGEST_HASHTAG = 60
 # A full-width comma or bracket ends a link in Chinese, where no blank does.
 _LINK = re.compile(rf"(?:https?://|www\.|\bt\.cn/)[^\s{HAN}，。！？、；：）】》“”]+", re.I)
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,20}){1,4}")
 _REPOST = re.compile(r"//(?=@)|\bRT(?=[\s:]*@)|(?:转发|转自|回复|来自|via)(?=[\s:：]*@)")
-_MENTION = re.compile(rf"(?<![a-zA-Z0-9])@([\w\-·]{{1,40}}|(?<=@)[{HAN}]{{1,40}})[:：]?")
-# Names of Chinese platforms end with a blank or a mark; what follows a colon is what the other person said.
+# A name ends with a blank or a mark, in Chinese too; what follows a colon is what the other person said.
+_MENTION = re.compile(r"(?<![a-zA-Z0-9])@([\w\-·]{1,40})[:：]?")
 _STICKER = r"\[(?:[\w\u4e00-\u9fff]{1,8}R|%s)\]"
 _TOPIC = re.compile(r"\[(?:话题|超话)\]")
 # The form of Weibo has a mark on both sides, that of nearly all others one in front.
@@ -59,7 +59,7 @@ class Post:
     mentions: tuple[str, ...] = ()
     emoji: tuple[str, ...] = ()
 
-    def passages(self, characters: int = 60, most: int = 40) -> tuple[str, ...]:
+    def passages(self, characters: int = 100, most: int = 40) -> tuple[str, ...]:
         """The plain text in runs of whole sentences.
 
         Args:
@@ -166,11 +166,18 @@ class _Words:
     platform: re.Pattern[str]
     double: frozenset[str]
     chatter: tuple[str, ...]
+    empty: tuple[str, ...]
 
 
 def chatter() -> tuple[str, ...]:
     """Lines about no product at all, Chinese and English."""
     return _words().chatter
+
+
+@lru_cache(maxsize=1)
+def chatter_words() -> frozenset[str]:
+    """The words of those lines and others that say nothing of a product."""
+    return frozenset(word for line in (*chatter(), *_words().empty) for word in WordSplitter().split(line))
 
 
 @lru_cache(maxsize=1)
@@ -187,6 +194,7 @@ def _words() -> _Words:
         re.compile("|".join([stickers, *phrases])),
         frozenset(told["stretched"]["double"]),
         tuple(told["chatter"]["lines"]),
+        tuple(told["chatter"]["words"]),
     )
 
 
