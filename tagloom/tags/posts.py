@@ -156,9 +156,9 @@ class PostReader:
         words = self._words(reading, of_columns, [place for places in best for place in places])
         for post, places in zip(posts, best, strict=True):
             found = [
-                self._score(tag, float(sure[row, tag]), words.get((row, tag), ()))
+                self._score(tag, float(sure[row, tag]), words[row, tag])
                 for row, tag in places
-                if named[row].get(tag) or self._rests_on(words.get((row, tag), ()))
+                if tag in named[row] or _rests_on(words[row, tag], flat[row])
             ]
             yield self._answer(post, found, top)
 
@@ -229,14 +229,28 @@ class PostReader:
         said = units(WordSplitter().split(passage))
         found: dict[int, bool] = {}
         for start, _, tag in standing(said, self._spellings):
-            denied = _NOT.search(_joined(said[max(0, start - _BEFORE) : start])) is not None
-            found[tag] = found.get(tag, False) or not denied
+            found[tag] = found.get(tag, False) or not _denied(said, start)
         return found
 
-    @staticmethod
-    def _rests_on(words: tuple[Word, ...]) -> bool:
-        """Whether a tag rests on more than chatter; one without any words has an expert that gives none."""
-        return not words or words[0].text not in chatter_words()
+
+def _rests_on(words: tuple[Word, ...], passage: str) -> bool:
+    """Whether a tag rests on more than chatter, and on what is not denied: `不是纯棉的` is no ground for cotton.
+
+    A tag without any words is of experts that give none.
+    """
+    if not words:
+        return True
+    strongest = words[0].text
+    if strongest in chatter_words():
+        return False
+    said = units(WordSplitter().split(passage))
+    places = [start for start, _, _ in standing(said, by_spelling([[strongest]]))]
+    return not places or not all(_denied(said, start) for start in places)
+
+
+def _denied(said: Sequence[str], start: int) -> bool:
+    """Whether what begins at this unit is said not to be so."""
+    return _NOT.search(_joined(said[max(0, start - _BEFORE) : start])) is not None
 
 
 def _best(sure: Floats, rows: tuple[int, int], most: int) -> list[tuple[int, int]]:
