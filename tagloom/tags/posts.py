@@ -33,6 +33,7 @@ _HASHTAG, _NAMED = 0.95, 0.6
 _CHATTER = 0.05
 _NUMBERS_AT_ONCE = 1 << 23
 _BEFORE = 5  # units
+_NUMBER = re.compile(r"[\d.,]+%?")
 _NOT = re.compile(
     r"(?:不|没|没有|不是|不够|不太|不怎么|不算|并非|毫无|缺乏|说好的|\b(?:no|not|never|without|hardly)|n't)"
     r"(?:很|太|那么|什么|多少|所谓|的|\s|\b(?:a|an|the|very|really|so|any|too|that)\b)*$"
@@ -147,7 +148,8 @@ class PostReader:
         passages = [post.passages() for post in posts]
         flat = [passage for some in passages for passage in some]
         named = [self._named(passage) for passage in flat]
-        reading = self._fitted.features.read(flat)
+        # Each passage once more without its chatter: a tag must rest on what is left.
+        reading = self._fitted.features.read([*flat, *map(_without_chatter, flat)])
         of_columns = self._fitted.of_columns(reading, "")
         sure = self._sure(reading, of_columns, named, threshold)  # [S, names]
         starts = np.cumsum([0, *map(len, passages)]).tolist()
@@ -166,11 +168,12 @@ class PostReader:
         self, reading: Reading, of_columns: Floats, named: Sequence[Mapping[int, bool]], threshold: float | None
     ) -> Floats:
         """The confidence of each tag in each passage [S, names]; 0 where it is not given."""
-        fitted, sure = self._fitted, np.zeros((len(reading), len(self._names)))
-        if not len(reading):
+        fitted, count = self._fitted, len(named)
+        sure = np.zeros((count, len(self._names)))
+        if not count:
             return sure
-        raw = fitted.decision.with_parents(fitted.by_tag(of_columns)).astype(np.float64)  # [S, L]
-        lowered = _sigmoid(_log_odds(raw) - self._lowered)
+        raw, bare = np.split(fitted.decision.with_parents(fitted.by_tag(of_columns)).astype(np.float64), 2)  # [S, L]
+        lowered = _sigmoid(_log_odds(np.minimum(raw, bare)) - self._lowered)
         for row, names in enumerate(named):
             for tag, meant in names.items():
                 if tag < raw.shape[1]:
@@ -184,7 +187,7 @@ class PostReader:
             if threshold is None
             else fitted.decision.given(lowered, threshold or 1e-9, rules)
         )
-        sure[:, : raw.shape[1]] = np.where(given & reading.known[:, None], lowered, 0.0)
+        sure[:, : raw.shape[1]] = np.where(given & reading.known[count:, None], lowered, 0.0)
         return sure
 
     def _words(
@@ -241,11 +244,16 @@ def _rests_on(words: tuple[Word, ...], passage: str) -> bool:
     if not words:
         return True
     strongest = words[0].text
-    if strongest in chatter_words():
+    if strongest in chatter_words() or _NUMBER.fullmatch(strongest):
         return False
     said = units(WordSplitter().split(passage))
     places = [start for start, _, _ in standing(said, by_spelling([[strongest]]))]
     return not places or not all(_denied(said, start) for start in places)
+
+
+def _without_chatter(passage: str) -> str:
+    said = WordSplitter().split(passage)
+    return " ".join(word for word in said if word not in chatter_words() and not _NUMBER.fullmatch(word))
 
 
 def _denied(said: Sequence[str], start: int) -> bool:
