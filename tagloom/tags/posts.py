@@ -147,6 +147,9 @@ class PostReader:
     def _answers(self, posts: Sequence[Post], top: int, threshold: float | None) -> Iterator[PostTags]:
         passages = [post.passages() for post in posts]
         flat = [passage for some in passages for passage in some]
+        if not flat:
+            yield from (self._answer(post, (), top) for post in posts)
+            return
         named = [self._named(passage) for passage in flat]
         # Each passage once more without its chatter: a tag must rest on what is left.
         reading = self._fitted.features.read([*flat, *map(_without_chatter, flat)])
@@ -170,8 +173,6 @@ class PostReader:
         """The confidence of each tag in each passage [S, names]; 0 where it is not given."""
         fitted, count = self._fitted, len(named)
         sure = np.zeros((count, len(self._names)))
-        if not count:
-            return sure
         raw, bare = np.split(fitted.decision.with_parents(fitted.by_tag(of_columns)).astype(np.float64), 2)  # [S, L]
         lowered = _sigmoid(_log_odds(np.minimum(raw, bare)) - self._lowered)
         for row, names in enumerate(named):

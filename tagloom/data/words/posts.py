@@ -15,8 +15,8 @@ from importlib import resources
 from tagloom.data.words.text import EMOJI, HAN, MAX_CHARACTERS, WordSplitter, one_width
 
 _LONGEST_HASHTAG = 60
-# A full-width comma or bracket ends a link in Chinese, where no blank does.
-_LINK = re.compile(rf"(?:https?://|www\.|\bt\.cn/)[^\s{HAN}，。！？、；：）】》“”]+", re.I)
+# Chinese ends a link, where no blank does.
+_LINK = re.compile(rf"(?:https?://|www\.|\bt\.cn/)[^\s{HAN}。、】》“”]+", re.I)
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,20}){1,4}")
 _REPOST = re.compile(r"//(?=@)|\bRT(?=[\s:]*@)|(?:转发|转自|回复|来自|via)(?=[\s:：]*@)")
 # A name ends with a blank or a mark, in Chinese too; what follows a colon is what the other person said.
