@@ -3,7 +3,9 @@ from tagloom.data.vocabulary.hashtags import Hashtags
 from tagloom.data.vocabulary.lists import UserLists
 from tagloom.data.vocabulary.vocab import Vocabulary
 
-VOCABULARY = Vocabulary().add(["显瘦", "phone case", "颜色=红色", "主色=蓝色", "颜色=蓝色", "👗"]).add_alias("显瘦", "遮肉")
+VOCABULARY = (
+    Vocabulary().add(["显瘦", "phone case", "颜色=红色", "主色=蓝色", "颜色=蓝色", "👗"]).add_alias("显瘦", "遮肉")
+)
 
 
 def posts(hashtag, users, each=1):
@@ -12,11 +14,9 @@ def posts(hashtag, users, each=1):
 
 def test_a_hashtag_is_a_known_tag_by_name_alias_spelling_synonym_or_value():
     hashtags = Hashtags(VOCABULARY, UserLists({"藏肉": "显瘦"}, frozenset(), ()))
-    found = {one: hashtags.tag(one) for one in ("显瘦", "顯瘦", "遮肉", "藏肉", "PhoneCases", "红色", "👗")}
 
-    assert {one: tag.name for one, tag in found.items()} == {
-        "显瘦": "显瘦", "顯瘦": "显瘦", "遮肉": "显瘦", "藏肉": "显瘦", "PhoneCases": "phone case", "红色": "颜色=红色", "👗": "👗",
-    }  # fmt: skip
+    assert {hashtags.tag(one).name for one in ("显瘦", "顯瘦", "遮肉", "藏肉")} == {"显瘦"}
+    assert [hashtags.tag(one).name for one in ("PhoneCases", "红色", "👗")] == ["phone case", "颜色=红色", "👗"]
     assert hashtags.tag("蓝色") is None  # of two attributes
     assert hashtags.tag("通勤") is None
 
@@ -30,10 +30,19 @@ def test_a_hashtag_that_could_be_no_tag_has_no_name():
 
 def test_only_what_several_users_wrote_is_proposed_with_counts_examples_and_the_nearest_tag():
     hashtags = Hashtags(VOCABULARY, settings=TagSettings(proposed_users=3))
-    log = [*posts("超显瘦", 4, each=2), *posts("露营", 3), *posts("小美的店", 2, each=9), *posts("显瘦", 9), *posts("12", 9)]
+    log = [
+        *posts("超显瘦", 4, each=2),
+        *posts("露营", 3),
+        *posts("小美的店", 2, each=9),
+        *posts("显瘦", 9),
+        *posts("12", 9),
+    ]
     found = hashtags.proposals(log)
 
-    assert [(one.name, one.posts, one.users, one.nearest) for one in found] == [("超显瘦", 8, 4, "显瘦"), ("露营", 3, 3, "")]
+    assert [(one.name, one.posts, one.users, one.nearest) for one in found] == [
+        ("超显瘦", 8, 4, "显瘦"),
+        ("露营", 3, 3, ""),
+    ]
     assert found[0].examples == ("好看 超显瘦",) * 3  # of different users, without links and names
     assert hashtags.proposals(log, top=1) == found[:1]
 

@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 from tagloom.data.words.posts import chatter, chatter_words, hashtag_words, read_post
 from tagloom.data.words.text import MAX_CHARACTERS
 
+# fmt: off
 _PIECES = [
-    "#", "##", "＃", "@", "＠小美", "//@", "RT ", "转发微博", "http://t.cn/A6", "www.a.cn", "[doge]", "[", "]", "#通勤#", "#Ootd",
-    " ", "\n", "\u200b", "\ufe0f", "\ud83d", "😍", "👍🏻", "好好好好", "soooo", "哈哈哈哈", "yyds", "a@b.cn", "&#39;", "C#", "1", "。", "！！",
-]  # fmt: skip
+    "#", "##", "＃", "@", "＠小美", "//@", "RT ", "转发微博", "http://t.cn/A6", "www.a.cn", "[doge]", "[", "]",
+    "#通勤#", "#Ootd", " ", "\n", "\u200b", "\ufe0f", "\ud83d", "😍", "👍🏻", "好好好好", "soooo", "哈哈哈哈", "yyds",
+    "a@b.cn", "&#39;", "C#", "1", "。", "！！",
+]
+# fmt: on
 dirty_posts = st.lists(st.one_of(st.sampled_from(_PIECES), st.text(max_size=3)), max_size=15).map("".join)
 
 
@@ -86,7 +89,9 @@ def test_a_post_of_nothing_has_no_text_and_no_passage(text):
     assert post.passages() == ()
 
 
-@pytest.mark.parametrize("piece", ["#", "#a", "#a ", "a#", "@a", "好", "a", "[", "http://", "hello wor", "👗", "// @", "\n", "é"])
+@pytest.mark.parametrize(
+    "piece", ["#", "#a", "#a ", "a#", "@a", "好", "a", "[", "http://", "hello wor", "👗", "// @", "\n", "é"]
+)
 def test_the_longest_post_is_read_in_little_time_and_no_more_of_it(piece):
     text = piece * (2 * MAX_CHARACTERS // len(piece))
     start = time.process_time()
