@@ -7,7 +7,7 @@
 Data: zh/reviews (real reviews of products in ten categories), zh/openbg_items, zh/advertisegen; see `_data.py`.
 
 - kinds: a Tagger learns from 300 reviews of each category with the category as the tag, and is measured on 2,000
-  others, beside one-versus-rest logistic regression on TF-IDF (words by rjieba, and runs of 1 to 3 characters).
+  others, beside logistic regression on TF-IDF (words by rjieba, and runs of 1 to 3 characters).
 - made: a Tagger learns the attributes of a catalogue (openbg_items and advertisegen, cleaned as a shop's tags are).
   Posts are made of real texts: one advertisement of the official dev file; two, with a hotel or book review between
   them. The right tags are known. Reviews of hotels and books alone are about nothing that this catalogue sells: right
