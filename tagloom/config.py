@@ -64,6 +64,9 @@ class TagSettings(Section):
     parent_confidence: float = Field(
         0.95, gt=0.5, le=1, description="Share of a tag's products that must carry another for it to be its parent."
     )
+    proposed_users: int = Field(
+        3, ge=1, le=1_000_000, description="A hashtag of posts is proposed as a tag when so many users wrote it."
+    )
     synonyms: str = Field("synonyms.txt", description="File in the shop: a line a tag, `name = alias, alias`.")
     stop_tags: str = Field("stop_tags.txt", description="File in the shop: tags that are never wanted, one a line.")
 

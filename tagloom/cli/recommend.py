@@ -65,13 +65,7 @@ def recommend(
     """
     from tagloom.shop import Shop
 
-    if sum((bool(user), bool(history), everybody)) != 1:
-        raise ShopError("give a user, --history or --all, one of the three")
-    if everybody and (product or text):
-        raise ShopError("--product and --text are for one user, not for --all")
-    if out and not everybody:
-        raise ShopError("--out is for --all; what is recommended to one user is shown, as JSON with --json")
-    target = file_to_write(out, "--out") if out else None
+    target = _checked(user, history, everybody=everybody, of_product=bool(product or text), out=out)
     opened = Shop.open(shop)
     recommender = opened.recommender(version or None)
     mixture = {"per_category": per_category, "new_share": new_share, "variety": variety}
@@ -89,6 +83,17 @@ def recommend(
         as_json(_told(tags, products))
     else:
         _show(opened, user or "this history", tags, products)
+
+
+def _checked(user: str, history: list[str] | None, *, everybody: bool, of_product: bool, out: str) -> Path | None:
+    """The file to write, once the options go together."""
+    if sum((bool(user), bool(history), everybody)) != 1:
+        raise ShopError("give a user, --history or --all, one of the three")
+    if everybody and of_product:
+        raise ShopError("--product and --text are for one user, not for --all")
+    if out and not everybody:
+        raise ShopError("--out is for --all; what is recommended to one user is shown, as JSON with --json")
+    return file_to_write(out, "--out") if out else None
 
 
 def _recommend_everybody(

@@ -1,4 +1,4 @@
-"""Commands on the vocabulary of tags: list, add, rename, merge, split, parent, history, undo."""
+"""Commands on the vocabulary of tags: list, add, rename, merge, split, parent, history, undo; and those of proposed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tagloom.cli import proposed
 from tagloom.cli.show import AsJson, ShopFolder, as_json, progress, say, table
 from tagloom.errors import VocabularyError
 
@@ -31,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     tags.command("parent", epilog="Example: tagloom tags parent my-shop 连衣裙 裙子")(parent)
     tags.command("history", epilog="Example: tagloom tags history my-shop --like 手机")(history)
     tags.command("undo", epilog="Example: tagloom tags undo my-shop 512")(undo)
+    proposed.add_to(tags)
     app.add_typer(tags, name="tags", epilog="Example: tagloom tags list my-shop")
 
 
@@ -89,7 +91,7 @@ def rename(
     shop: ShopFolder, tag: TagName, name: Annotated[str, typer.Argument(help="Its new name.")], json: AsJson = False
 ) -> None:
     """Give a tag a new name; the old one stays as an alias."""
-    _change(shop, lambda vocabulary: vocabulary.rename(tag, name), json)
+    change(shop, lambda vocabulary: vocabulary.rename(tag, name), json)
 
 
 def merge(
@@ -99,7 +101,7 @@ def merge(
     json: AsJson = False,
 ) -> None:
     """Make two tags one; products and models follow."""
-    _change(shop, lambda vocabulary: vocabulary.merge(tag, into), json)
+    change(shop, lambda vocabulary: vocabulary.merge(tag, into), json)
 
 
 def split(
@@ -115,7 +117,7 @@ def split(
         if not found or not words:
             raise VocabularyError(f"--part {entry!r}: expected NEW NAME=word,word")
         parts[name.strip()] = [word.strip() for word in words.split(",") if word.strip()]
-    _change(shop, lambda vocabulary: vocabulary.split(tag, parts), json)
+    change(shop, lambda vocabulary: vocabulary.split(tag, parts), json)
 
 
 def parent(
@@ -125,7 +127,7 @@ def parent(
     json: AsJson = False,
 ) -> None:
     """Set a tag's parent; products with the tag have the parent too from then on."""
-    _change(shop, lambda vocabulary: vocabulary.set_parent(tag, above or None), json)
+    change(shop, lambda vocabulary: vocabulary.set_parent(tag, above or None), json)
 
 
 def history(
@@ -155,15 +157,16 @@ def undo(
     json: AsJson = False,
 ) -> None:
     """Take a record back; undoing an undo carries it out again."""
-    _change(shop, lambda vocabulary: vocabulary.undo(number), json)
+    change(shop, lambda vocabulary: vocabulary.undo(number), json)
 
 
-def _change(folder: str, change: Callable[[Vocabulary], Vocabulary], json: bool) -> None:
+def change(folder: str, step: Callable[[Vocabulary], Vocabulary], json: bool) -> None:
+    """Carry out a change of the shop's vocabulary, keep it, and say what was written down."""
     from tagloom.shop import Shop
 
     shop = Shop.open(folder)
     before = shop.vocabulary
-    after = change(before)
+    after = step(before)
     shop.save_vocabulary(after)
     made = _told(after.records)[len(before.records) :]
     if json:
@@ -199,6 +202,8 @@ def _told(records: Sequence[Record]) -> list[tuple[Record, str]]:
             case "add":
                 text = f"{data['name']} ({id_})"
                 names[data["id"]] = data["name"]
+            case "decline":
+                text = data["name"]
             case _:
                 text = f"{tag} {'to' if record.op == 'rename' else 'as'} {data.get('name', data.get('alias'))}"
                 names |= {data["tag"]: data["name"]} if record.op == "rename" else {}

@@ -205,7 +205,7 @@ class Fitted:
 
     def confidences(self, reading: Reading, without: str = "") -> Floats:
         """Texts -> confidence of each tag [B, L]."""
-        return self.decision.with_parents(self._by_tag(self._of_columns(reading, without)))
+        return self.decision.with_parents(self.by_tag(self.of_columns(reading, without)))
 
     def trained_confidences(self, reading: Reading, without: str = "") -> Floats:
         """Texts -> confidence of each trained column [B, M]."""
@@ -220,15 +220,15 @@ class Fitted:
 
     def answers(self, reading: Reading, asked: Asked) -> Iterator[list[TagScore]]:
         """For each text at most `top` tags that are sure enough, the surest first."""
-        of_columns = self._of_columns(reading, asked.without)
-        confidences = self.decision.with_parents(self._by_tag(of_columns))  # [B, L]
+        of_columns = self.of_columns(reading, asked.without)
+        confidences = self.decision.with_parents(self.by_tag(of_columns))  # [B, L]
         decision = self.decision if asked.one_of_family else self.decision.without_families()
         given = decision.given(confidences, asked.least, asked.allowed)
         given &= self._grounds(reading)
         shown = np.where(given, confidences, -1.0)
         best = top_columns(shown, asked.top)  # [B, K]
         sure = np.take_along_axis(shown, best, 1)
-        words = self._words(reading, best, sure, of_columns, asked) if asked.because else None
+        words = self.words(reading, best, sure, of_columns, asked) if asked.because else None
         for ix in range(len(reading)):
             count = int((sure[ix] >= 0).sum())
             yield [
@@ -242,10 +242,10 @@ class Fitted:
         if not reading.known.all():
             for column, newcomer in enumerate(self.newcomers, start=len(self.counts)):
                 grounds[:, column] = np.maximum(grounds[:, column], newcomer.named(reading))
-        found: Bools = self._by_tag(grounds) > 0
+        found: Bools = self.by_tag(grounds) > 0
         return found
 
-    def _of_columns(self, reading: Reading, without: str) -> Floats:
+    def of_columns(self, reading: Reading, without: str) -> Floats:
         """Confidence of each column [B, M + N]."""
         from scipy.special import expit
 
@@ -255,7 +255,7 @@ class Fitted:
         new = [expit(self.judge.log_odds(newcomer, reading, trained)) for newcomer in self.newcomers]
         return np.hstack([trained, np.stack(new, axis=1)])
 
-    def _by_tag(self, of_columns: Floats) -> Floats:
+    def by_tag(self, of_columns: Floats) -> Floats:
         """[B, M + N] -> [B, L]: of the columns of a merged tag the largest."""
         columns = list(self._columns.values())
         if len(columns) == len(self.ids):
@@ -264,7 +264,7 @@ class Fitted:
         merged: Floats = np.maximum.reduceat(of_columns[:, np.concatenate(columns)], starts, axis=1)
         return merged
 
-    def _words(
+    def words(
         self, reading: Reading, best: npt.NDArray[np.int64], sure: Floats, of_columns: Floats, asked: Asked
     ) -> list[list[tuple[Word, ...]]]:
         """For each text and each of its best tags the words that carried it; only as many as any text is given."""

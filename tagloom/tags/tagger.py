@@ -158,7 +158,7 @@ class Tagger:
                 rule that fits no tag, or no such expert.
         """
         fitted = self._ready
-        given = _as_texts(texts)
+        given = checked_texts(texts)
         if top < 1:
             raise UserError(f"top: expected a whole number from 1, came {top}")
         if threshold is not None and precision is not None:
@@ -176,7 +176,7 @@ class Tagger:
 
     def confidences(self, texts: Sequence[str], *, without: str = "") -> Iterator[Floats]:
         """Confidence of every tag, batch by batch: arrays [B, L] over all texts, in order."""
-        fitted, texts = self._ready, _as_texts(texts)
+        fitted, texts = self._ready, checked_texts(texts)
         for rows in chunks(len(texts), len(fitted.tags)):
             yield fitted.confidences(fitted.features.read(texts[rows]), without)
 
@@ -209,16 +209,15 @@ class Tagger:
                 neither examples nor a name with letters in it.
         """
         other = Tagger(**self.settings)
-        other._fitted = self._ready.with_newcomer(name, aliases, _as_texts(examples), tag_id)
+        other._fitted = self._ready.with_newcomer(name, aliases, checked_texts(examples), tag_id)
         return other
 
     def evaluate(self, products: Products) -> TagMetrics:
         """Measure on tagged products that were not trained on; tags the Tagger does not know count as missed.
 
-        Also a text without a known word is ranked.
+        Also a text without a known word is ranked. Before `fit` or `load` a `NotFittedError`.
 
         Raises:
-            NotFittedError: before `fit` or `load`.
             DataError: no product has a tag.
         """
         return self.evaluation(products).figures
@@ -290,7 +289,8 @@ class Tagger:
         return allowed_tags(self._ready.tags, include or settings.include, exclude, settings.exclude)
 
 
-def _as_texts(texts: str | Sequence[str] | Products) -> list[str]:
+def checked_texts(texts: str | Sequence[str] | Products) -> list[str]:
+    """One text, several, or products, as a list; a `UserError` for an entry that is no string."""
     if isinstance(texts, str):
         return [texts]
     given = texts.texts.to_list() if isinstance(texts, Products) else list(texts)

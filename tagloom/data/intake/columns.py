@@ -48,6 +48,13 @@ _USUAL: dict[Kind, dict[str, str]] = {
     },
 }
 
+# A file of posts, which may be anything from lines of text to a log of events.
+_OF_POSTS = {
+    "post_id": "post_id postid id review_id comment_id note_id tweet_id mid 编号 帖子id 评论id",
+    "user_id": _USUAL["events"]["user_id"],
+    "text": "text post content review comment body message tweet note caption 文本 内容 正文 帖子 评论 评价 文案",
+}
+
 _FROM_SEVERAL = frozenset({"title", "description", "category", "attributes", "tags"})
 
 ACTION_NAMES = {
@@ -168,6 +175,23 @@ def _only_offers(columns: Sequence[str], told: Mapped) -> ColumnMap | None:
     unused = tuple(name for name in columns if name not in used)
     misspelt = any(difflib.get_close_matches(name, unused, n=1) for name in absent)
     return None if misspelt else ColumnMap("products", kept, unused)
+
+
+def post_columns(columns: Sequence[str], where: str) -> dict[str, str]:
+    """Of a file of posts the columns for `post_id`, `user_id` and `text`, those that are there.
+
+    Args:
+        columns: the file's column names.
+        where: the file's name, for errors.
+
+    Raises:
+        DataError: none holds the text.
+    """
+    found = {field: _first(usual.split(), columns) for field, usual in _OF_POSTS.items()}
+    if found["text"] is None:
+        usual = ", ".join(_OF_POSTS["text"].split())
+        raise DataError(f"{where}: no column holds the posts; expected one of {usual}; the file has {list(columns)}")
+    return {field: name for field, name in found.items() if name is not None}
 
 
 def _first(usual: Sequence[str], columns: Sequence[str]) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from tagloom.data.vocabulary.normal import normal_form
 from tagloom.errors import VocabularyError
 
-Op = Literal["add", "alias", "rename", "merge", "split", "parent", "undo"]
+Op = Literal["add", "alias", "rename", "merge", "split", "parent", "decline", "undo"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class State:
 
     `names` has every id that was ever given out and not undone; `merged` says which of them stands for another.
     `owners` leads from a normal form to the id it was given to, `spellings` to how it is written.
+    `declined` are the normal forms that shall not be proposed.
     """
 
     names: dict[int, str] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class State:
     by_hand: set[str] = field(default_factory=set)
     parents_by_hand: set[int] = field(default_factory=set)
     refused: set[tuple[str, int]] = field(default_factory=set)
+    declined: set[str] = field(default_factory=set)
     undone: set[int] = field(default_factory=set)
     next_id: int = 0
     next_number: int = 0
@@ -55,6 +57,7 @@ class State:
             set(self.by_hand),
             set(self.parents_by_hand),
             set(self.refused),
+            set(self.declined),
             set(self.undone),
             self.next_id,
             self.next_number,
@@ -273,4 +276,23 @@ def _parent(state: State, data: dict[str, Any]) -> bool:
     return True
 
 
-_STEPS = {"add": _add, "alias": _alias, "rename": _rename, "merge": _merge, "split": _split, "parent": _parent}
+def _decline(state: State, data: dict[str, Any]) -> bool:
+    name, key = data["name"], normal_form(data["name"])
+    if not key:
+        raise VocabularyError(f"a proposed tag has a name with a letter or digit in it, came {name!r}")
+    if (owner := state.find(key)) is not None:
+        raise VocabularyError(f"{name!r} is a tag already, {state.names[owner]!r} (id {owner})")
+    known = key in state.declined
+    state.declined.add(key)
+    return not known
+
+
+_STEPS = {
+    "add": _add,
+    "alias": _alias,
+    "rename": _rename,
+    "merge": _merge,
+    "split": _split,
+    "parent": _parent,
+    "decline": _decline,
+}

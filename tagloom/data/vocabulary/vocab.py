@@ -177,6 +177,14 @@ class Vocabulary:
         """
         return self._append("alias", {"tag": self._state.expect(tag), "alias": display_form(alias)})
 
+    def decline(self, name: str) -> Vocabulary:
+        """Remember that a hashtag is not to be proposed as a tag; a `VocabularyError` if it is a tag or no name."""
+        return self._append("decline", {"name": display_form(name)})
+
+    def declined(self, name: str) -> bool:
+        """Whether this was declined as a tag."""
+        return normal_form(name) in self._state.declined
+
     def with_found(self, aliases: Mapping[str, str], parents: Mapping[str, str]) -> Vocabulary:
         """Write down what cleaning found, at once: alias -> tag and child -> parent, all by name.
 

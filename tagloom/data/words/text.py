@@ -37,24 +37,24 @@ _TAG = re.compile(r"</?[a-z][a-z0-9-]*(?:[\s/][^<>]*)?>|<![^<>]*>")
 _OPEN_TAG = re.compile(r"<(?=[a-z/!])")
 _HIDDEN = (("<!--", "-->"), ("<style", "</style>"), ("<script", "</script>"))
 
-_HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
+HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 _MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0903\u093a-\u094f\u0e31-\u0e4e"
 )
-_LETTER = rf"(?:[^\W_{_HAN}]|[{_MARKS}])"
-_EMOJI = (
+_LETTER = rf"(?:[^\W_{HAN}]|[{_MARKS}])"
+EMOJI = (
     "[\U0001f1e6-\U0001f1ff]{2}|[\u231a\u231b\u23e9-\u23f3\u2600-\u2604\u2607-\u2712\u2714-\u27bf\u2b50\u2b55"
     "\U0001f000-\U0001f3fa\U0001f400-\U0001faff][\U0001f3fb-\U0001f3ff]?"
 )
 # A single Latin letter and Han that make one word; rjieba's dictionary has few of them, and in capitals only.
 _LETTER_AND_HAN = r"t恤|u盘|k金|k歌|b超|x光|[a-z](?:领|型(?!号)|字(?![母体])|杯(?!子)|罩杯)"
 _TOKEN = re.compile(
-    rf"[{_HAN}]+"  # Chinese, for rjieba
-    rf"|(?<![^\W_{_HAN}])(?:{_LETTER_AND_HAN})"
+    rf"[{HAN}]+"  # Chinese, for rjieba
+    rf"|(?<![^\W_{HAN}])(?:{_LETTER_AND_HAN})"
     rf"|\d+(?:[.,]\d+)+{_LETTER}*%?"  # 3.5mm, 1,000ml, 12.5%
     rf"|[a-z0-9]{{1,2}}&[a-z0-9]{{1,2}}(?!{_LETTER})"  # h&m, at&t
     rf"|{_LETTER}+(?:[-'_]{_LETTER}+)*(?:%|\+\+)?"  # wi-fi, women's, 128gb, 100%, c++
-    rf"|{_EMOJI}"
+    rf"|{EMOJI}"
 )
 _SPELLED = re.compile(rf"{_LETTER}")
 _DIGIT_JOINERS = ".,"
@@ -87,13 +87,24 @@ def normalise(text: str, max_characters: int = MAX_CHARACTERS) -> str:
 def _fold(text: str) -> str:
     """Invisible characters gone, NFKC and case folded, until nothing changes (a second round is rare)."""
     while True:
-        visible = _INVISIBLE.sub("", text).replace("‘", "'").replace("’", "'")
-        if len(visible) > _SHORT:
-            visible = _NO_LETTERS.sub(_with_fewer_marks, visible)
-        folded = unicodedata.normalize("NFKC", visible.casefold())
+        folded = unicodedata.normalize("NFKC", _visible(text).casefold())
         if folded == text:
             return text
         text = folded
+
+
+def one_width(text: str) -> str:
+    """A text without invisible characters, in one width (NFKC); letters keep their case, and lines their ends.
+
+    >>> one_width("＃Ｏo\u200btd＃")
+    '#Ootd#'
+    """
+    return text if text.isascii() and text.isprintable() else unicodedata.normalize("NFKC", _visible(text))
+
+
+def _visible(text: str) -> str:
+    visible = _INVISIBLE.sub("", text).replace("‘", "'").replace("’", "'")
+    return _NO_LETTERS.sub(_with_fewer_marks, visible) if len(visible) > _SHORT else visible
 
 
 def _with_fewer_marks(match: re.Match[str]) -> str:

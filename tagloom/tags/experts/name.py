@@ -42,7 +42,7 @@ class NameExpert:
     def fit(cls, data: TrainingData, settings: TaggerSettings) -> tuple[NameExpert, Trained | None]:  # noqa: ARG003
         """Count how often a name in the text was right, and how often the tag is there without it."""
         spellings = tuple(spellings_of(name, data.aliases.get(name, ())) for name in data.names)
-        hits = matches(data.train.reading, _by_spelling(spellings), len(spellings))  # CSR [P, L]
+        hits = matches(data.train.reading, by_spelling(spellings), len(spellings))  # CSR [P, L]
         weights = data.train.weights[:, None].astype(np.float64)
         stood = np.asarray(hits.multiply(weights).sum(0)).ravel()
         right = np.asarray(hits.multiply(data.train.truth).multiply(weights).sum(0)).ravel()
@@ -58,7 +58,7 @@ class NameExpert:
 
     @cached_property
     def _tags_of(self) -> dict[str, list[int]]:
-        return _by_spelling(self.spellings)
+        return by_spelling(self.spellings)
 
     def scores(self, reading: Reading) -> Floats:
         """The log-odds of a tag whose name stands there, or does not."""
@@ -73,7 +73,7 @@ class NameExpert:
         for ix in range(len(reading)):
             asked = set(tags[ix].tolist())
             terms, weights = [], []
-            for spelling, tag in _standing(reading.words[ix], self._tags_of):
+            for _, spelling, tag in standing(units(reading.words[ix]), self._tags_of):
                 if tag in asked:
                     terms.append(spelling)
                     weights.append(np.where(tags[ix] == tag, self.found[tag] - self.absent[tag], np.float32(0)))
@@ -95,7 +95,7 @@ def spellings_of(name: str, aliases: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(dict.fromkeys(way for way in plain if way))
 
 
-def _by_spelling(spellings: Sequence[Sequence[str]]) -> dict[str, list[int]]:
+def by_spelling(spellings: Sequence[Sequence[str]]) -> dict[str, list[int]]:
     """The tags that are written so, by the units of the spelling with blanks between them."""
     tags: dict[str, list[int]] = {}
     for tag, ways in enumerate(spellings):
@@ -134,22 +134,21 @@ def matches(reading: Reading, tags_of: Mapping[str, list[int]], tags: int) -> An
 
     rows, columns = [], []
     for ix, words in enumerate(reading.words):
-        standing = {tag for _, tag in _standing(words, tags_of)}
-        rows += [ix] * len(standing)
-        columns += sorted(standing)
+        found = {tag for _, _, tag in standing(units(words), tags_of)}
+        rows += [ix] * len(found)
+        columns += sorted(found)
     ones = np.ones(len(rows), np.float32)
     return csr_matrix((ones, (rows, columns)), shape=(len(reading), tags))
 
 
-def _standing(words: Sequence[str], tags_of: Mapping[str, list[int]]) -> Iterator[tuple[str, int]]:
-    """Each spelling that stands in a text, with each tag that is written so: runs of whole units."""
-    said = units(words)
+def standing(said: Sequence[str], tags_of: Mapping[str, list[int]]) -> Iterator[tuple[int, str, int]]:
+    """Where spellings stand in a text of these `units`, the spelling, and each tag that is written so."""
     for start in range(len(said)):
         run = ""
         for unit in said[start : start + _LONGEST]:
             run = f"{run} {unit}" if run else unit
             for tag in tags_of.get(run, ()):
-                yield _GAP.sub("", run), tag
+                yield start, _GAP.sub("", run), tag
 
 
 def _log_odds(share: npt.NDArray[np.float64]) -> Floats:

@@ -269,3 +269,22 @@ def test_no_sequence_of_changes_moves_an_id_or_breaks_the_rules(steps: list[tupl
             assert undone.splits == before.splits
             fresh = undone.add(["a name never used"]).tag("a name never used").id
             assert fresh not in named(vocabulary)
+
+
+def test_declining_is_remembered_in_the_file_and_can_be_undone(tmp_path):
+    vocabulary = Vocabulary().add(["牛仔"]).decline("双十一")
+    vocabulary.save(tmp_path / "vocabulary.jsonl")
+    loaded = Vocabulary.load(tmp_path / "vocabulary.jsonl")
+
+    assert loaded == vocabulary
+    assert loaded.declined("雙十一")
+    assert not loaded.undo(1).declined("双十一")
+    assert loaded.decline("双十一") is loaded
+    assert [tag.name for tag in loaded.tags] == ["牛仔"]
+    assert loaded.add(["双十一"]).find("双十一") is not None  # a person may think again
+
+
+@pytest.mark.parametrize(("name", "problem"), [("牛仔", "is a tag already"), ("！！", "a letter or digit")])
+def test_only_what_could_be_a_tag_is_declined(name, problem):
+    with pytest.raises(VocabularyError, match=problem):
+        Vocabulary().add(["牛仔"]).decline(name)
