@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _EXAMPLES = (
     "Examples: tagloom recommend my-shop u0042; tagloom recommend my-shop --history p1 --history view:p7"
     " --history 'search:红色 裙子'; tagloom recommend my-shop u0042 --text '手机 大屏 拍照好';"
-    " tagloom recommend my-shop u0042 --include category=服装 --price ..200 --variety 0.5;"
+    " tagloom recommend my-shop u0042 --why; tagloom recommend my-shop u0042 --include category=服装 --price ..200;"
     " tagloom recommend my-shop --all --out recommended.jsonl"
 )
 _DEFAULT = "Nothing is known of this user: what is taken most now."
@@ -47,6 +48,9 @@ def recommend(
     text: Annotated[
         list[str] | None, typer.Option(help="Of this product's text the tags that the user wants; repeatable.")
     ] = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="Tell why: which events and which tags carried each product.")
+    ] = False,
     everybody: Annotated[bool, typer.Option("--all", help="Products for all users of the log.")] = False,
     include: Include = None,
     exclude: Exclude = None,
@@ -73,12 +77,9 @@ def recommend(
     if everybody:
         _recommend_everybody(opened, recommender, (top, rules), target, json)
         return
-    of: dict[str, Any] = {"user_id": user}
-    if history:
-        ids = set(opened.raw_products.frame["product_id"])
-        of = {"history": [_entry(one, ids) for one in history]}
+    of = {"history": _history(opened, history)} if history else {"user_id": user}
     tags = recommender.tags(**of, product=product or None, texts=text or (), top=top)
-    products = None if product or text else recommender.products(**of, top=top, rules=rules)
+    products = None if product or text else recommender.products(**of, top=top, rules=rules, why=why)
     if json:
         as_json(_told(tags, products))
     else:
@@ -115,10 +116,11 @@ def _recommend_everybody(
         say(f"Recommended for {count:,} users: {target}")
 
 
-def _entry(told: str, product_ids: set[str]) -> str | tuple[str, str]:
+def _history(shop: Shop, told: list[str]) -> list[Any]:
     """`view:p7` as a pair; the id of a product is one that was bought, whatever signs are in it."""
-    action, colon, what = told.partition(":")
-    return (action, what) if colon and told not in product_ids else told
+    ids = set(shop.raw_products.frame["product_id"])
+    parts = [(one, one.partition(":")) for one in told]
+    return [(action, what) if colon and one not in ids else one for one, (action, colon, what) in parts]
 
 
 def _everybody(shop: Shop, recommender: Recommender, asked: tuple[int, Rules], advance: Any) -> Iterator[str]:
@@ -133,8 +135,26 @@ def _told(tags: Recommendation[WantedTag], products: Recommendation[ProductScore
     named = [{"tag": one.tag, "id": one.tag_id, "confidence": round(one.confidence, 6)} for one in tags]
     told: dict[str, Any] = {"basis": tags.basis, "left_out": dict(tags.left_out), "tags": named}
     if products is not None:
-        told["products"] = [{"product_id": one.product_id, "share": round(one.share, 6)} for one in products]
+        told["products"] = [
+            {"product_id": one.product_id, "share": round(one.share, 6)}
+            | ({"because": asdict(one.because)} if one.because else {})
+            for one in products
+        ]
     return told
+
+
+def _because(found: ProductScore, titles: dict[str, str]) -> str:
+    """`purchase p7 (its title); tags B, C`."""
+    if found.because is None:
+        return ""
+    events = [
+        f"{one.action} {one.product_id} ({titles.get(one.product_id, '')[:20]})"
+        if one.product_id
+        else f"{one.action} {one.text}"
+        for one in found.because.events
+    ]
+    tags = ", ".join(one.tag for one in found.because.tags)
+    return "; ".join([*events, *([f"tags {tags}"] if tags else [])])
 
 
 def _show(shop: Shop, who: str, tags: Recommendation[WantedTag], products: Recommendation[ProductScore] | None) -> None:
@@ -144,7 +164,11 @@ def _show(shop: Shop, who: str, tags: Recommendation[WantedTag], products: Recom
         say(f"Left out of the history, {why}: {count:,}.")
     if products is not None:
         titles = dict(shop.raw_products.frame.select("product_id", "title").iter_rows())
-        rows = [(one.product_id, titles.get(one.product_id, "")[:60], f"{one.share:.2%}") for one in products]
-        table(f"Next products for {who}", ("product", "title", "share"), rows)
+        columns = ["product", "title", "share"]
+        rows = [[one.product_id, titles.get(one.product_id, "")[:60], f"{one.share:.2%}"] for one in products]
+        if any(one.because for one in products):
+            columns.append("because")
+            rows = [[*row, _because(one, titles)] for row, one in zip(rows, products, strict=True)]
+        table(f"Next products for {who}", columns, rows)
     title = f"Next tags for {who}" if products is not None else f"Tags of the product for {who}"
     table(title, ("tag", "confidence"), [(one.tag, f"{one.confidence:.2%}") for one in tags])

@@ -12,11 +12,47 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
+class EventReason:
+    """What a user did that speaks for a product: an action on a product, or a text; its share of all that does."""
+
+    product_id: str | None
+    text: str | None
+    action: str
+    share: float
+
+
+@dataclass(frozen=True)
+class TagReason:
+    """A tag of a product that speaks for it, and its share of what its tags say for it."""
+
+    tag: str
+    tag_id: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Because:
+    """Why a product is recommended, the strongest first; nothing for a user of whom nothing is known.
+
+    Args:
+        events: without which its share would be lower.
+        tags: without which the networks would score it lower; of a Recommender without networks none.
+    """
+
+    events: tuple[EventReason, ...]
+    tags: tuple[TagReason, ...]
+
+
+@dataclass(frozen=True)
 class ProductScore:
-    """A product, and how likely it is what the user takes next: a share of 1 over the whole catalogue."""
+    """A product, and how likely it is what the user takes next: a share of 1 over the whole catalogue.
+
+    `because` is there where it was asked for.
+    """
 
     product_id: str
     share: float
+    because: Because | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from tagloom.errors import UserError
 from tagloom.recs.answers import BASIS, ProductScore, Recommendation, WantedTag
 from tagloom.recs.experts.contract import Asked
 from tagloom.recs.fitted import Fitted
+from tagloom.recs.reasons import reasons
 from tagloom.recs.rules import Rules
 from tagloom.recs.windows import merged
 
@@ -36,13 +38,19 @@ def of(fitted: Fitted, user_id: str | None, history: Iterable[Entry] | None, top
 
 
 def products(fitted: Fitted, asked: Asked, top: int, rules: Rules | None) -> list[Recommendation[ProductScore]]:
-    """See `Recommender.products`; an answer for each user."""
+    """See `Recommender.products`; an answer for each user, without reasons."""
     ids, answers = asked.items.product_ids, []
     found, shares = fitted.top(asked, min(top, len(ids)), fitted.ruled(rules))
     for best, share, known in zip(found.tolist(), shares.tolist(), fitted.knows(asked).tolist(), strict=True):
         scored = tuple(ProductScore(ids[row], likely) for row, likely in zip(best, share, strict=True) if row >= 0)
         answers.append(Recommendation(scored, BASIS[known], asked.histories.left_out))
     return answers
+
+
+def with_reasons(fitted: Fitted, asked: Asked, found: Recommendation[ProductScore]) -> Recommendation[ProductScore]:
+    """The same answer for one user with why each product is in it."""
+    told = reasons(fitted, asked, [fitted.items.row_of[one.product_id] for one in found])
+    return replace(found, found=tuple(replace(one, because=why) for one, why in zip(found, told, strict=True)))
 
 
 def for_users(

@@ -132,7 +132,9 @@ class Fitted:
     def _default(self, asked: Asked, ruled: Ruled | None) -> Scored:
         if not asked.items.large:
             return Scored(np.tile(self.default, (len(asked), 1)))
-        rows = np.argpartition(-self.default, _CANDIDATES)[:_CANDIDATES] if ruled is None else ruled.standing_by
+        rows = np.argpartition(-self.default, _CANDIDATES)[:_CANDIDATES]
+        if ruled is not None:
+            rows = ruled.standing_by if ruled.rows is None else ruled.rows
         rest = np.log(max(1e-30, 1 - float(np.exp(self.default[rows]).sum())))
         shape = (len(asked), 1)
         return Scored(np.tile(self.default[rows], shape), np.tile(rows, shape), np.full(len(asked), rest, np.float32))

@@ -116,6 +116,7 @@ class Recommender:
         history: Iterable[Entry] | None = None,
         top: int = 10,
         rules: Rules | None = None,
+        why: bool = False,
     ) -> Recommendation[ProductScore]:
         """The products that a user is likely to take next.
 
@@ -126,6 +127,7 @@ class Recommender:
             top: most products, from 1.
             rules: what may be shown, and in which mixture; None: the shop's. What is out of stock, expired or hidden is
                 never shown.
+            why: tell of each product which events and which tags carried it; see `Because`.
 
         Raises:
             NotFittedError: before `fit` or `load`; with rules also before `seeing`.
@@ -133,7 +135,9 @@ class Recommender:
                 or `top` below 1.
         """
         fitted = self._ready
-        return asking.products(fitted, asking.of(fitted, user_id, history, top), top, rules)[0]
+        asked = asking.of(fitted, user_id, history, top)
+        (found,) = asking.products(fitted, asked, top, rules)
+        return asking.with_reasons(fitted, asked, found) if why else found
 
     def for_users(
         self, user_ids: Iterable[str], top: int = 10, *, rules: Rules | None = None

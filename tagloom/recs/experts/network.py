@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tagloom.config import RecommenderSettings
-from tagloom.errors import DataError, SettingsError
-from tagloom.recs.experts.contract import Arrays, Asked, Floats, Ints, Kept, TrainingData, fingerprint
+from tagloom.errors import SettingsError
+from tagloom.recs.experts.contract import Arrays, Asked, Floats, Ints, Kept, TrainingData
+from tagloom.recs.experts.schooling import batches, mean_rating, plan, prior
 from tagloom.recs.items import Items
 from tagloom.recs.nearest import EXACT, Nearest
-from tagloom.recs.windows import WindowBatches, Windows, ratings_of
+from tagloom.recs.windows import WindowBatches, Windows
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from tagloom.nn.next_items import NextItems
     from tagloom.nn.training import Trained
 
-_MOST_WATCHED, _MOST_WATCHED_SCORES = 5_000, 2_000_000_000
-_INDEX = "nearest"
+_INDEX, _COMPARED = "nearest", 200
 _ANSWERED_EVENTS = 4_096
-# Products from which most of a step is the softmax, which 16 bits make three times as fast.
-_WORTH_16_BITS = 5_000
-_STEPS_OF_A_PASS, _AT_ONCE = 64, (256, 2_048)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +65,7 @@ class NetworkExpert:
         generator = torch.Generator().manual_seed(settings.seed)
         network = _network(kind, settings, (len(known.product_ids), len(known.tags), known.words))
         rates = settings.loss == "mean_squared_error"
-        network.start(generator, _prior(data), _mean_rating(data) if rates else 0.0)
+        network.start(generator, prior(data), mean_rating(data) if rates else 0.0)
         shares = np.maximum(1.0, data.counts) ** settings.negatives_power
         tag_share = settings.tag_share if known.tags else 0.0
         learner = NextLearner(
@@ -81,7 +77,7 @@ class NetworkExpert:
             drawn=settings.negatives,
             tag_share=tag_share,
         )
-        trained = train(learner, loss_of, _plan(data, settings), *_batches(data, settings), figure_of)
+        trained = train(learner, loss_of, plan(data, settings), *batches(data, settings), figure_of)
         if not trained.epochs:
             raise SettingsError(
                 f"nothing was learned: {trained.stopped} in the first pass, with a step size of"
@@ -130,6 +126,41 @@ class NetworkExpert:
             result: Floats = self.network.tag_scores(self._states(asked)).log_softmax(1).numpy()
         return result
 
+    def without_tags(self, asked: Asked, rows: Ints, tags: Ints) -> Floats:
+        """[T, K] by how much the scores of one user's rows [K] fall when no product has a tag [T].
+
+        Scores are compared with those of products that are drawn once: what moves all alike says nothing.
+        """
+        import torch
+        from torch.nn.functional import normalize
+
+        from tagloom.nn.events import PaddedHistories
+        from tagloom.nn.items import Bags, Shelf
+
+        items, histories = asked.items, asked.histories.recent(self.most)
+        drawn = np.random.default_rng(0).choice(len(items), min(len(items), _COMPARED))
+        met = histories.product_ix[histories.product_ix >= 0]
+        few = torch.from_numpy(np.unique(np.concatenate([rows, met, drawn])))
+        # The same history on the few products that matter here.
+        places = np.searchsorted(few.numpy(), histories.product_ix.clip(min=0))
+        history = replace(histories, product_ix=np.where(histories.product_ix < 0, -1, places))
+        (batch,) = WindowBatches(Windows.asking(history, items.known.word_rows, self.most), _ANSWERED_EVENTS)
+        seen = PaddedHistories(*batch[0][:-2])
+        wanted, others = np.searchsorted(few.numpy(), rows), np.searchsorted(few.numpy(), drawn)
+        own, words, ids = items.shelf.tags.of(few), items.shelf.words.of(few), items.shelf.ids[few]
+        found = []
+        with torch.inference_mode():
+            for tag in (-1, *tags.tolist()):
+                without = Bags(own.entries, own.starts, own.weights * (own.entries != tag))
+                vectors = self.network.items(Shelf(ids, without, words))
+                state = self.network.states(seen, vectors)[:, int(seen.lengths[0]) - 1]
+                (scores,) = self.network.pointing(state) @ normalize(vectors, dim=-1).T
+                found.append(scores[wanted] - scores[others].logsumexp(0))
+        result: Floats = (
+            (found[0] - torch.stack(found[1:])).numpy() if len(tags) else np.zeros((0, len(rows)), np.float32)
+        )
+        return result
+
     def _vectors(self, items: Items) -> tuple[Tensor, Nearest]:
         """Of a catalogue's products [P, D]: their vectors, and those of length 1 ready to be searched."""
         import torch
@@ -158,16 +189,16 @@ class NetworkExpert:
 
         vectors, _ = self._vectors(asked.items)
         windows = Windows.asking(asked.histories, asked.items.known.word_rows, self.most)
-        batches = WindowBatches(windows, _ANSWERED_EVENTS)
+        read = WindowBatches(windows, _ANSWERED_EVENTS)
         found = [vectors[:0]]  # there may be nobody
         with torch.inference_mode():
-            for (*parts, _, _), _, _ in batches:
+            for (*parts, _, _), _, _ in read:
                 seen = PaddedHistories(*parts)
                 states = self.network.states(seen, vectors)  # [B, T, D]
                 found.append(states[torch.arange(len(states)), seen.lengths.clamp(min=1) - 1])
             states = torch.cat(found)
             ordered = torch.empty_like(states)
-            ordered[torch.from_numpy(batches.order)] = states
+            ordered[torch.from_numpy(read.order)] = states
         return ordered
 
     def arrays(self) -> Arrays:
@@ -209,77 +240,3 @@ def _network(kind: str, settings: RecommenderSettings, tables: tuple[int, ...]) 
         items = ItemTable(ids, tags, words, size.width, settings.id_dropout, sparse=ids > EXACT)
         network = NextItems(kind, size, items, len(ACTIONS), settings.dropout)
     return network.to_empty(device="cpu")
-
-
-def _mean_rating(data: TrainingData) -> float:
-    rated = ratings_of(data.asked.histories)
-    if not np.isfinite(rated).any():
-        raise SettingsError(
-            "recommender.loss = 'mean_squared_error' learns ratings, and no event has one; import events with a value,"
-            " or take another loss"
-        )
-    return float(np.nanmean(rated))
-
-
-def _prior(data: TrainingData) -> torch.Tensor:
-    """[L] the log share of each tag among those of all events' products."""
-    import torch
-
-    counts = np.asarray(data.items.tags.T @ data.counts).ravel() + 1
-    return torch.from_numpy(np.log(counts / counts.sum()).astype(np.float32))
-
-
-def _batches(data: TrainingData, settings: RecommenderSettings) -> tuple[WindowBatches, WindowBatches]:
-    words, learned = data.items.known.word_rows, data.asked.histories
-    windows = Windows.of(learned, words, learned.weights(settings.weights), settings.max_events)
-    if not len(windows):
-        raise DataError(
-            "nobody has two products, one after the other, so there is no order to learn; import more events, or set"
-            " recommender.model to popular"
-        )
-    watched = np.arange(len(data.valid))
-    most = min(_MOST_WATCHED, _MOST_WATCHED_SCORES // len(data.items))
-    if len(watched) > most:
-        watched = np.sort(np.random.default_rng(settings.seed).permutation(watched)[:most])
-    before = data.valid.histories.of(watched)
-    valid = Windows.asking(before, words, settings.max_events, data.wanted[watched], data.rated[watched])
-    # A small log needs small steps, or there are too few of them to learn from.
-    at_once = settings.batch_events or int(np.clip(len(windows.products) // _STEPS_OF_A_PASS, *_AT_ONCE))
-    return (
-        WindowBatches(windows, at_once, settings.seed),
-        WindowBatches(valid, _ANSWERED_EVENTS),
-    )
-
-
-def _precision(data: TrainingData, settings: RecommenderSettings) -> str:
-    """Bits of training; not measured, so that a machine gives the same answer each time."""
-    from tagloom.nn.processes import multiplies_in_16_bits
-
-    if settings.numbers != "auto":
-        return settings.numbers
-    pays = settings.loss == "full_softmax" and len(data.items) >= _WORTH_16_BITS
-    return "bf16" if pays and multiplies_in_16_bits() else "32"
-
-
-def _plan(data: TrainingData, settings: RecommenderSettings) -> Any:
-    from tagloom.nn.training import TrainingPlan
-
-    return TrainingPlan(
-        epochs=settings.epochs,
-        patience=settings.patience,
-        learning_rate=settings.learning_rate,
-        dropout=0.0,
-        seed=settings.seed,
-        log_folder=data.log_folder,
-        progress=data.progress,
-        optimiser="adamw",
-        weight_decay=settings.weight_decay,
-        warmup=settings.warmup,
-        clip=settings.clip,
-        average=settings.average,
-        precision=_precision(data, settings),
-        checkpoint=data.checkpoint,
-        fingerprint=fingerprint(data, settings) if data.checkpoint else "",
-        devices=settings.devices,
-        threads=settings.threads,
-    )
