@@ -35,8 +35,8 @@ class ReadWord:
     Args:
         typed: as it came, normalised.
         words: what was looked for in its place, the likeliest first; empty: nothing of the catalogue is like it.
-        how: `typed`: as it stands; `completed`, `corrected`; `part`: a piece of a word that no product has whole;
-            `unknown`.
+        how: `typed`: as it stands; `asked`: as it stands, though no product has it: it is known what users took after
+            it; `completed`, `corrected`; `part`: a piece of a word that no product has whole; `unknown`.
     """
 
     typed: str
@@ -69,4 +69,4 @@ class SearchAnswer:
     @property
     def missing(self) -> tuple[str, ...]:
         """The words that stand in no product, not even corrected."""
-        return tuple(word.typed for word in self.read if not word.words)
+        return tuple(word.typed for word in self.read if word.how in ("asked", "unknown"))

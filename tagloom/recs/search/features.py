@@ -26,6 +26,7 @@ Bag = tuple[list[int], list[float]]
 _FIELD_WEIGHTS = {"title": 1.0, "tags": 1.0, "category": 0.7, "description": 0.3}
 # How much of a known word its pieces are; how many bags of words are remembered.
 _PIECES, _REMEMBERED = 0.5, 200_000
+_LONGEST = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,7 @@ class WordFeatures:
         return ([ix], [float(self.idf[ix])]) if ix is not None else self.of_word(word)
 
     def _made(self, word: str) -> Bag:
-        pieces = [ix for gram in grams(word) if (ix := self._gram_ix.get(gram)) is not None]
+        pieces = [ix for gram in grams(word[:_LONGEST]) if (ix := self._gram_ix.get(gram)) is not None]
         ix = self._word_ix.get(word)
         told = float(self.idf[ix]) if ix is not None else self._rare
         each = told * (1.0 if ix is None else _PIECES) / max(1, len(pieces)) ** 0.5

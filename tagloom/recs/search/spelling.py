@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from tagloom.data.vocabulary.normal import has_han
 from tagloom.recs.search.answers import ReadWord
+from tagloom.recs.search.reading import ProductWords
 
 Ints = npt.NDArray[np.int64]
 
-_HAN = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")
 _DIGIT = re.compile(r"\d")
 # Letters from which one slip, and from which two, are forgiven. A shorter word is too often another word.
 _ONE_SLIP, _TWO_SLIPS = 4, 8
@@ -38,7 +39,7 @@ def grams(word: str) -> list[str]:
     >>> grams("bag"), grams("双肩包")
     (['<ba', 'bag', 'ag>'], ['双', '肩', '包', '双肩', '肩包'])
     """
-    if _HAN.search(word):
+    if has_han(word):
         return [*word, *(word[at : at + 2] for at in range(len(word) - 1))]
     closed = f"<{word}>"
     return [closed[at : at + 3] for at in range(len(closed) - 2)]
@@ -83,11 +84,18 @@ class Spelling:
 
     Args:
         words: [W], sorted.
-        counts: [W] products that hold each.
+        counts: [W] products that hold each; 0: users ask for it, but no product has it.
     """
 
     words: tuple[str, ...]
     counts: Ints
+
+    @classmethod
+    def of(cls, words: ProductWords, asked: Iterable[str]) -> Spelling:
+        """The words of a catalogue, and words that users asked for."""
+        counts = dict.fromkeys(asked, 0) | dict(zip(words.words, words.counts.tolist(), strict=True))
+        ordered = sorted(counts)
+        return cls(tuple(ordered), np.array([counts[word] for word in ordered], np.int64))
 
     def read(self, word: str, half_typed: bool) -> list[ReadWord]:
         """How a word is read; several pieces where it is taken apart.
@@ -97,13 +105,15 @@ class Spelling:
             half_typed: whether it is the last one, so that its end may be missing.
         """
         if word in self._row_of:
+            if not self.counts[self._row_of[word]]:
+                return [ReadWord(word, (word,), "asked")]
             return [ReadWord(word, (word, *(self._much_more(word) if half_typed else ())), "typed")]
         if len(word) > _LONGEST:
             return [ReadWord(word, (), "unknown")]
         completed = self.completed(word) if half_typed else ()
         if completed:
             return [ReadWord(word, completed, "completed")]
-        if _HAN.search(word):
+        if has_han(word):
             for how, words in (("completed", self.containing(word)), ("part", self.parts(word))):
                 if how == "part" and words:
                     return [ReadWord(piece, (piece,), how) for piece in words]
@@ -112,12 +122,12 @@ class Spelling:
         corrected = self.corrected(word)
         if corrected:
             return [ReadWord(word, corrected, "corrected")]
-        pieces = () if _HAN.search(word) else self._halves(word)
+        pieces = () if has_han(word) else self._halves(word)
         return [ReadWord(piece, (piece,), "part") for piece in pieces] or [ReadWord(word, (), "unknown")]
 
     def completed(self, start: str) -> tuple[str, ...]:
         """Words that begin like this, the most frequent first; of one Latin letter too many do."""
-        if len(start) < 2 and not _HAN.search(start):
+        if len(start) < 2 and not has_han(start):
             return ()
         first = bisect_left(self.words, start)
         last = bisect_left(self.words, start + "\U0010ffff")
@@ -133,7 +143,7 @@ class Spelling:
 
         A number or a size is never corrected: 128gb is no slip for 256gb. Of Chinese one character may be wrong.
         """
-        han = bool(_HAN.search(word))
+        han = has_han(word)
         letters = len(word)
         most = (letters >= 3) if han else (letters >= _ONE_SLIP) + (letters >= _TWO_SLIPS)
         if not most or _DIGIT.search(word):
@@ -224,41 +234,3 @@ class Spelling:
             for gram in set(grams(word)):
                 found.setdefault(gram, []).append(row)
         return {gram: np.array(rows, np.int64) for gram, rows in found.items()}
-
-
-@dataclass(frozen=True, eq=False)
-class Query:
-    """A query as it was read.
-
-    Args:
-        text: normalised.
-        read: word by word, each different word once.
-        left_out: words beyond the most that are read.
-    """
-
-    text: str
-    read: tuple[ReadWord, ...]
-    left_out: int
-
-    @classmethod
-    def of(cls, text: str, words: Sequence[str], spelling: Spelling, most: int, *, half_typed: bool) -> Query:
-        """Read a query's words; what comes after `most` different ones is left out."""
-        different = list(dict.fromkeys(words))
-        kept = different[:most]
-        read = dict.fromkeys(_read(kept, spelling, half_typed and kept == different))
-        return cls(text, tuple(read), len(different) - len(kept))
-
-    @cached_property
-    def understood(self) -> str:
-        """The words as they were read; between two Chinese words stands no blank, where none was typed."""
-        parts: list[str] = []
-        for word in self.read:
-            said = word.words[0] if word.words else word.typed
-            joined = parts and _HAN.search(parts[-1][-1:]) and _HAN.search(said[:1])
-            parts.append(said if joined or not parts else f" {said}")
-        return "".join(parts)
-
-
-def _read(words: Sequence[str], spelling: Spelling, half_typed: bool) -> Iterator[ReadWord]:
-    for place, word in enumerate(words):
-        yield from spelling.read(word, half_typed and place == len(words) - 1)

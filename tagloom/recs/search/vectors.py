@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
-_BATCH, _DRAWN, _TAG_SHARE, _LEARNING_RATE = 256, 1_024, 0.2, 0.01
-# How much a drawn query counts beside one after which something was bought; how many are drawn in a pass.
-_PLANTED_WEIGHT, _PLANTED_AT_MOST = 0.3, 20_000
+# A small log needs small steps, or there are too few of them to learn from.
+_STEPS_OF_A_PASS, _AT_ONCE = 64, (32, 256)
+_DRAWN, _TAG_SHARE, _LEARNING_RATE = 1_024, 0.2, 0.01
+# How much a drawn query counts beside one after which something was bought; least and most that are drawn in a pass.
+_PLANTED_WEIGHT, _PLANTED = 0.3, (1_000, 20_000)
 _SMALL = 1e-6
 
 
@@ -134,7 +136,8 @@ def learn(
     prior = np.log((np.asarray(tag_shares.sum(0)).ravel() + 1) / (tag_shares.sum() + tag_shares.shape[1]))
     towers.start(torch.Generator().manual_seed(settings.seed), torch.from_numpy(prior.astype(np.float32)))
     words = bags(features.products(lessons.planter.words))
-    learner = TowersLearner(towers, words, bags(tag_shares), _DRAWN, _TAG_SHARE if tag_shares.shape[1] else 0.0)
+    drawn = min(_DRAWN, tag_shares.shape[0])
+    learner = TowersLearner(towers, words, bags(tag_shares), drawn, _TAG_SHARE if tag_shares.shape[1] else 0.0)
     plan = TrainingPlan(
         epochs=settings.epochs,
         patience=max(2, settings.epochs // 3),
@@ -162,24 +165,32 @@ class _QueryBatches:
     seed: int
 
     def __len__(self) -> int:
-        return -(-(len(self.lessons.bags) + self._planted) // _BATCH)
+        return -(-self._queries // self._at_once)
 
     @property
     def _planted(self) -> int:
-        return min(_PLANTED_AT_MOST, len(self.lessons.drawn_for))
+        return int(np.clip(len(self.lessons.drawn_for), *_PLANTED))
+
+    @property
+    def _queries(self) -> int:
+        return len(self.lessons.bags) + self._planted
+
+    @property
+    def _at_once(self) -> int:
+        return int(np.clip(self._queries // _STEPS_OF_A_PASS, *_AT_ONCE))
 
     def of_pass(self, number: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         """The share of one process in a pass."""
         random = np.random.default_rng([self.seed, number])
-        lessons = self.lessons
-        rows = random.permutation(lessons.drawn_for)[: self._planted]
+        lessons, at_once = self.lessons, self._at_once
+        rows = np.resize(random.permutation(lessons.drawn_for), self._planted)  # of few products several for each
         drawn = self.drawn(rows, Random(f"{self.seed} {number}"))  # noqa: S311 (queries, not secrets)
         queries = [*lessons.bags, *drawn]
         products = np.concatenate([lessons.products, rows])
         weights = np.concatenate([lessons.weights, np.full(len(rows), _PLANTED_WEIGHT, np.float32)])
         order = random.permutation(len(queries))
         for place in range(rank, len(self), world):
-            chosen = order[place * _BATCH : (place + 1) * _BATCH]
+            chosen = order[place * at_once : (place + 1) * at_once]
             yield _batch([queries[ix] for ix in chosen.tolist()], products[chosen], weights[chosen])
 
     def drawn(self, rows: Ints, random: Random) -> list[Bag]:

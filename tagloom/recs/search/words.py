@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from tagloom.files import folder_aside, write_json
 from tagloom.recs.search.answers import ReadWord
+from tagloom.recs.search.queries import NEXT_READING
 from tagloom.recs.search.reading import FIELDS, ProductWords
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ Floats = npt.NDArray[np.float32]
 FORMAT = 1
 _ABOUT = "index.json"
 _BOOSTS = {"title": 2.0, "tags": 2.0, "category": 1.5, "description": 1.0}
-# How much a word's other fields add to its best one; how much less each further reading of a word counts.
-_OTHER_FIELDS, _NEXT_READING = 0.3, 0.7
+# How much a word's other fields add to its best one.
+_OTHER_FIELDS = 0.3
 _HEAP_BYTES = 64_000_000
 
 
@@ -100,7 +101,7 @@ class WordIndex:
         terms = [
             Query.boost_query(
                 Query.term_query(self.index.schema, field, _term(said), index_option="freq"),
-                _BOOSTS[field] * _NEXT_READING**place,
+                _BOOSTS[field] * NEXT_READING**place,
             )
             for place, said in enumerate(word.words)
             for field in FIELDS

@@ -1,0 +1,228 @@
+"""How a search learns: vectors first, then how words, vectors and what is taken most are joined.
+
+The newest queries of the log that ended in something bought are held out: the best pass, the blend and the confidence
+of tags are chosen by them. They stay out: to learn once more with them would double the time for a tenth more queries.
+Where there are too few, queries are drawn for products that no query was drawn for in training.
+Shapes: P products, L tags, Q queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tagloom.config import SearchSettings
+from tagloom.data.tables import Events, Products
+from tagloom.data.words.text import WordSplitter
+from tagloom.errors import DataError, SettingsError
+from tagloom.recs.blend import Blend, fit_blend, sharpened
+from tagloom.recs.blend import Candidates as Compared
+from tagloom.recs.experts.contract import Progress
+from tagloom.recs.items import Items, Known
+from tagloom.recs.search.features import WordFeatures
+from tagloom.recs.search.learned import Learned, words_of
+from tagloom.recs.search.pairs import Pairs
+from tagloom.recs.search.planted import Planter
+from tagloom.recs.search.queries import Query
+from tagloom.recs.search.reading import ProductWords
+from tagloom.recs.search.shown import FEATURES, Personal, Shown
+from tagloom.recs.search.tags import TagConfidence, TagNames, named_in
+from tagloom.recs.search.vectors import Lessons, Vectors, learn
+
+if TYPE_CHECKING:
+    from tagloom.data.vocabulary.vocab import Vocabulary
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+# A user and a moment, in seconds since 1970 -> that user's scores of products by what was known before it.
+PersonalOf = Callable[[str, int], Personal]
+
+_HELD, _MOST_HELD, _LEAST_HELD = 0.1, 500, 50
+# Of a user's own scores, where no log says what they are worth: the query says most of what is wanted.
+_PERSONAL_WEIGHT = 0.3
+_EVEN = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Q queries that are not learned from.
+
+    Args:
+        words: of each.
+        products: int64 [Q] what was taken.
+        personal: [Q] the scores of who asked; None: nobody is known.
+    """
+
+    words: Sequence[Sequence[str]]
+    products: Ints
+    personal: Sequence[Personal | None]
+
+
+def names_of(vocabulary: Vocabulary | None) -> tuple[dict[str, tuple[str, ...]], dict[str, int]]:
+    """Aliases and ids of all tags, by name."""
+    tags = vocabulary.tags if vocabulary is not None else ()
+    return {tag.name: tag.aliases for tag in tags}, {tag.name: tag.id for tag in tags}
+
+
+def taken_in(events: Events, by_action: dict[str, float]) -> dict[str, float]:
+    """How much each product was taken: the weights of the actions on it."""
+    import polars as pl
+
+    weight = pl.col("action").cast(pl.String).replace_strict(by_action, default=0.0, return_dtype=pl.Float64)
+    totals = events.frame.filter(pl.col("product_id").is_not_null()).group_by("product_id").agg(weight.sum().alias("n"))
+    return dict(totals.sort("product_id").filter(pl.col("n") > 0).iter_rows())
+
+
+def fit_search(
+    products: Products,
+    pairs: Pairs,
+    settings: SearchSettings,
+    *,
+    vocabulary: Vocabulary | None = None,
+    custom_words: Sequence[str] = (),
+    taken: dict[str, float] | None = None,
+    personal: PersonalOf | None = None,
+    progress: Progress | None = None,
+) -> tuple[Learned, Shown]:
+    """Learn from a catalogue and from what was taken after queries; see `Search.fit`."""
+    if not len(products):
+        raise DataError("there are no products to search; import some first")
+    splitter, (aliases, ids) = WordSplitter(tuple(custom_words)), names_of(vocabulary)
+    known = _tags_of(products, ids)
+    items = Items.of(products, known)
+    words = ProductWords.of(products, splitter, aliases)
+    ways = [list(map(splitter.split, said)) for said in TagNames.of(known.tags, known.tag_ids, aliases).spellings]
+    older, newest = pairs.held_out(_HELD)
+    if len(newest) < _LEAST_HELD:
+        older, newest = pairs, pairs.of_rows(np.zeros(0, np.int64))
+    random = np.random.default_rng(settings.seed)
+    order = random.permutation(len(products))
+    # In a very small catalogue every product is needed to learn from.
+    some = min(_MOST_HELD, len(products) // 10)
+    planter = Planter(words, items.tags, ways)
+    features = WordFeatures.of(words, words_of(pairs.counts, splitter), settings.max_features)
+    held = _held(newest, splitter, personal, random) if len(newest) else _planted(planter, order[: some or None], settings)
+    vectors = _learned(features, older, held, planter, order[some:], items, splitter, settings, progress)
+    learned = Learned(
+        settings=settings,
+        custom_words=tuple(custom_words),
+        tags=known,
+        vectors=vectors,
+        blend=Blend(FEATURES, np.array([_EVEN] * 4 + [_PERSONAL_WEIGHT], np.float32)),
+        confidence=TagConfidence(),
+        taken=taken or {},
+        asked=dict(pairs.counts),
+    )
+    shown = learned.shown(products, aliases, ids)
+    read = [Query.of(said, shown.spelling, settings.max_words, half_typed=True) for said in held.words]
+    asks = [vectors.query(query.meant) for query in read]
+    blend = _blend(shown, read, asks, held)
+    confidence = _confidence(learned, shown, read, asks, held, items)
+    return replace(learned, blend=blend, confidence=confidence), shown
+
+
+def _tags_of(products: Products, ids: dict[str, int]) -> Known:
+    """The tags of a catalogue; one that the vocabulary does not know gets an id after the largest."""
+    tags = sorted({tag for tags in products.frame["tags"] for tag in tags})
+    free = max(ids.values(), default=-1) + 1
+    return Known((), tuple(tags), tuple(ids.get(tag, free + number) for number, tag in enumerate(tags)), None)
+
+
+def _held(
+    pairs: Pairs, splitter: WordSplitter, personal: PersonalOf | None, random: np.random.Generator
+) -> Held:
+    """Queries of the log, some where there are many."""
+    rows = np.sort(random.permutation(len(pairs))[:_MOST_HELD])
+    some = pairs.of_rows(rows)
+    asked = zip(some.users, some.seconds.tolist(), strict=True)
+    own = [None if personal is None else personal(user, seconds) for user, seconds in asked]
+    return Held([splitter.split(text) for text in some.texts], some.products, own)
+
+
+def _planted(planter: Planter, rows: Ints, settings: SearchSettings) -> Held:
+    """Drawn queries, for products that have anything to ask for."""
+    random = Random(f"{settings.seed} held")  # noqa: S311 (queries, not secrets)
+    drawn = [(planter.draw(row, random), row) for row in rows.tolist()]
+    filled = [(said, row) for said, row in drawn if said]
+    return Held([said for said, _ in filled], np.array([row for _, row in filled], np.int64), [None] * len(filled))
+
+
+def _learned(  # noqa: PLR0913
+    features: WordFeatures,
+    older: Pairs,
+    held: Held,
+    planter: Planter,
+    drawn_for: Ints,
+    items: Items,
+    splitter: WordSplitter,
+    settings: SearchSettings,
+    progress: Progress | None,
+) -> Vectors:
+    """The vectors; without a word to learn from, there are none."""
+
+    def bag(said: Sequence[str]) -> Any:
+        return features.of_words((word, 1.0) for word in said)
+
+    different = {text: bag(splitter.split(text)[: settings.max_words]) for text in dict.fromkeys(older.texts)}
+    lessons = Lessons(
+        [different[text] for text in older.texts],
+        older.products,
+        older.weights,
+        planter,
+        drawn_for,
+        ([bag(said) for said in held.words], held.products),
+    )
+    if not len(held.products) or not len(features):
+        tags = len(items.known.tags)
+        empty = np.zeros((len(features), settings.width), np.float32)
+        return Vectors(features, empty, empty[:0].repeat(0, 0) if not tags else np.zeros((tags, settings.width), np.float32), np.zeros(tags, np.float32), 1.0)
+    vectors, trained = learn(features, lessons, items.tag_shares, settings, progress)
+    if not trained.epochs:
+        raise SettingsError(f"nothing was learned: {trained.stopped} in the first pass; lower search.width")
+    return vectors
+
+
+def _blend(shown: Shown, read: Sequence[Query], asks: Sequence[Floats | None], held: Held) -> Blend:
+    """How the features of candidates are joined, by what was taken of them."""
+    scores, truth = [], []
+    for query, ask, product, personal in zip(read, asks, held.products.tolist(), held.personal, strict=True):
+        found = shown.candidates(query, ask, personal=personal)
+        there = found.rows == product
+        if there.any():
+            scores.append(found.scores)
+            truth.append(there.astype(np.float32))
+    # A user's own scores, where none are known, are all alike and would get any weight.
+    personal_known = any(one is not None for one in held.personal)
+    names = FEATURES if personal_known else FEATURES[:-1]
+    width = max(map(len, truth), default=0)
+    filled = np.full((len(truth), width, len(names)), -np.inf, np.float32)
+    told = np.zeros((len(truth), width), np.float32)
+    for row, (part, true) in enumerate(zip(scores, truth, strict=True)):
+        filled[row, : len(true)], told[row, : len(true)] = part[:, : len(names)], true
+    compared = Compared(filled, told)
+    blend = sharpened(fit_blend(names, compared), compared)
+    if personal_known:
+        return blend
+    return Blend(FEATURES, np.append(blend.weights, np.float32(_PERSONAL_WEIGHT)).astype(np.float32))
+
+
+def _confidence(
+    learned: Learned,
+    shown: Shown,
+    read: Sequence[Query],
+    asks: Sequence[Floats | None],
+    held: Held,
+    items: Items,
+) -> TagConfidence:
+    """How sure a tag is, by the tags of what was taken."""
+    told = []
+    for query, ask, product in zip(read, asks, held.products.tolist(), strict=True):
+        named = named_in(shown.splitter.split(query.understood), shown.by_units)
+        true = items.tags.indices[items.tags.indptr[product] : items.tags.indptr[product + 1]]
+        told.append((learned.tag_logs(ask, shown.tags), named, true.astype(np.int64)))
+    return TagConfidence.fit(told)
