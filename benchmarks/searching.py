@@ -40,7 +40,7 @@ from _queries import (
 )
 from _report import circumstances, known_figures, write_figures
 
-from tagloom.config import SearchSettings
+from tagloom.config import SearchSettings, Settings
 from tagloom.data.sample import write_sample
 from tagloom.data.tables import Events, Products
 from tagloom.measure.ranking import RankingMetrics, difference
@@ -96,7 +96,9 @@ def _sample(wanted: argparse.Namespace) -> dict[str, Any]:
         after = Events(log.frame.filter(pl.col("time") >= times[later]))
         asked = searched(products, after, wanted.queries)
         search, seconds = _timed(
-            lambda: Search.fit(products, before, _settings(wanted), vocabulary=vocabulary, custom_words=shop.lists.words)
+            lambda: Search.fit(
+                products, before, _settings(wanted), vocabulary=vocabulary, custom_words=shop.lists.words
+            )
         )
         search, again = _timed(lambda: search.seeing(products, vocabulary))
         kinds = {
@@ -109,8 +111,8 @@ def _sample(wanted: argparse.Namespace) -> dict[str, Any]:
         return _compared("sample", search, products, kinds, {"fit": seconds, "build": again})
 
 
-def _settings(wanted: argparse.Namespace) -> SearchSettings:
-    return SearchSettings(seed=wanted.seed, epochs=wanted.epochs)
+def _settings(wanted: argparse.Namespace) -> Settings:
+    return Settings(search=SearchSettings(seed=wanted.seed, epochs=wanted.epochs))
 
 
 def _timed(what: Callable[[], Search]) -> tuple[Search, float]:
@@ -124,7 +126,7 @@ def _compared(
     """Each kind of query, asked of words alone, vectors alone and both."""
     row = {product: ix for ix, product in enumerate(products.frame["product_id"])}
     weights = dict(zip(search.learned.blend.names, search.learned.blend.weights.tolist(), strict=True))
-    print(f"\n{name}: {len(products):,} products; weights {({key: round(one, 3) for key, one in weights.items()})}")
+    print(f"\n{name}: {len(products):,} products; weights { ({key: round(one, 3) for key, one in weights.items()}) }")
     told: dict[str, Any] = {"products": len(products), "weights": weights, "kinds": {}}
     waits: list[float] = []
     for kind, asked in kinds.items():
@@ -138,12 +140,15 @@ def _compared(
         for who, figures in found.items():
             low, high = figures.interval(NDCG)
             more = difference(found["both"], figures, NDCG) if who != "both" else None
+            mean, hit = figures.values[NDCG], figures.values[HIT]
             said = f"  both is {more[0]:+.4f} ({more[1]:+.4f} to {more[2]:+.4f})" if more else ""
-            print(f"    {who:<8} {NDCG} {figures.values[NDCG]:.4f} ({low:.4f}-{high:.4f})  {HIT} {figures.values[HIT]:.4f}{said}")
+            print(f"    {who:<8} {NDCG} {mean:.4f} ({low:.4f}-{high:.4f})  {HIT} {hit:.4f}{said}")
             told["kinds"][kind]["figures"][who] = {**figures.values, "interval": (low, high), "both_is_more": more}
     p50, p95 = np.percentile(waits, (50, 95))
     told["seconds"] = {**seconds, "answer_p50": p50, "answer_p95": p95}
-    print(f"  fit {seconds['fit']:.1f} s, build {seconds['build']:.1f} s, answer p50 {p50 * 1e3:.1f} ms, p95 {p95 * 1e3:.1f} ms")
+    print(
+        f"  fit {seconds['fit']:.1f} s, build {seconds['build']:.1f} s, answer {p50 * 1e3:.1f}, p95 {p95 * 1e3:.1f} ms"
+    )
     return told
 
 

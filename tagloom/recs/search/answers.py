@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# On what an answer rests. `match`: products that hold words of the query. `nearest`: none does, these are the nearest by
-# what the query means. `default`: nothing is near either, so it is what is taken most now. `empty`: no word was asked.
+# On what an answer rests. `match`: some products hold words of the query. `nearest`: none does, these are the nearest
+# by what the query means. `default`: nothing is near either, this is what is taken most now. `empty`: it has no word.
 BASES = ("match", "nearest", "default", "empty")
 
 

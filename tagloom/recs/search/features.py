@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
-from sklearn.preprocessing import normalize
 
 from tagloom.recs.search.reading import FIELDS, ProductWords
 from tagloom.recs.search.spelling import grams
@@ -96,9 +95,12 @@ class WordFeatures:
         weights = np.array([one for _, some in bags for one in some], np.float32)
         of_words = csr_matrix((weights, entries, starts), shape=(len(words.words), len(self)))
         total = sum(
-            (words.rows(name) * _FIELD_WEIGHTS[name] for name in FIELDS[1:]), words.rows(FIELDS[0]) * _FIELD_WEIGHTS["title"]
+            (words.rows(name) * _FIELD_WEIGHTS[name] for name in FIELDS[1:]),
+            words.rows(FIELDS[0]) * _FIELD_WEIGHTS["title"],
         )
-        return normalize((total @ of_words).tocsr())
+        rows = (total @ of_words).tocsr()
+        rows.data /= np.repeat(np.sqrt(rows.multiply(rows).sum(1)).A1, np.diff(rows.indptr)).astype(np.float32)
+        return rows
 
     def _as_product_has_it(self, word: str) -> Bag:
         ix = self._word_ix.get(word)

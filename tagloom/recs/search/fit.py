@@ -8,15 +8,15 @@ Shapes: P products, L tags, Q queries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from tagloom.config import SearchSettings
+from tagloom.config import RecommenderSettings, SearchSettings
 from tagloom.data.tables import Events, Products
 from tagloom.data.words.text import WordSplitter
 from tagloom.errors import DataError, SettingsError
@@ -24,14 +24,14 @@ from tagloom.recs.blend import Blend, fit_blend, sharpened
 from tagloom.recs.blend import Candidates as Compared
 from tagloom.recs.experts.contract import Progress
 from tagloom.recs.items import Items, Known
-from tagloom.recs.search.features import WordFeatures
+from tagloom.recs.search.features import Bag, WordFeatures
 from tagloom.recs.search.learned import Learned, words_of
 from tagloom.recs.search.pairs import Pairs
 from tagloom.recs.search.planted import Planter
 from tagloom.recs.search.queries import Query
 from tagloom.recs.search.reading import ProductWords
 from tagloom.recs.search.shown import FEATURES, Personal, Shown
-from tagloom.recs.search.tags import TagConfidence, TagNames, named_in
+from tagloom.recs.search.tags import Names, TagConfidence, TagNames, named_in
 from tagloom.recs.search.vectors import Lessons, Vectors, learn
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ PersonalOf = Callable[[str, int], Personal]
 _HELD, _MOST_HELD, _LEAST_HELD = 0.1, 500, 50
 # Of a user's own scores, where no log says what they are worth: the query says most of what is wanted.
 _PERSONAL_WEIGHT = 0.3
-_EVEN = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +62,34 @@ class Held:
     personal: Sequence[Personal | None]
 
 
-def names_of(vocabulary: Vocabulary | None) -> tuple[dict[str, tuple[str, ...]], dict[str, int]]:
-    """Aliases and ids of all tags, by name."""
-    tags = vocabulary.tags if vocabulary is not None else ()
-    return {tag.name: tag.aliases for tag in tags}, {tag.name: tag.id for tag in tags}
+@dataclass(frozen=True, eq=False)
+class Log:
+    """What users did, as a search learns from it.
+
+    Args:
+        pairs: queries, and what was taken after them.
+        taken: of each product how much it was taken.
+        personal: what is known of users; None: nothing is.
+    """
+
+    pairs: Pairs
+    taken: Mapping[str, float]
+    personal: PersonalOf | None = None
+
+    @classmethod
+    def of(
+        cls,
+        events: Events,
+        products: Products,
+        how: RecommenderSettings,
+        personal: PersonalOf | None = None,
+    ) -> Log:
+        """From a log; `how` says what actions weigh and when a session ends."""
+        ids = products.frame["product_id"].to_list()
+        return cls(Pairs.of(events, ids, how.session_minutes, how.weights), _taken_in(events, how.weights), personal)
 
 
-def taken_in(events: Events, by_action: dict[str, float]) -> dict[str, float]:
+def _taken_in(events: Events, by_action: Mapping[str, float]) -> dict[str, float]:
     """How much each product was taken: the weights of the actions on it."""
     import polars as pl
 
@@ -80,62 +100,59 @@ def taken_in(events: Events, by_action: dict[str, float]) -> dict[str, float]:
 
 def fit_search(
     products: Products,
-    pairs: Pairs,
+    log: Log,
     settings: SearchSettings,
     *,
     vocabulary: Vocabulary | None = None,
     custom_words: Sequence[str] = (),
-    taken: dict[str, float] | None = None,
-    personal: PersonalOf | None = None,
     progress: Progress | None = None,
 ) -> tuple[Learned, Shown]:
     """Learn from a catalogue and from what was taken after queries; see `Search.fit`."""
     if not len(products):
         raise DataError("there are no products to search; import some first")
-    splitter, (aliases, ids) = WordSplitter(tuple(custom_words)), names_of(vocabulary)
-    known = _tags_of(products, ids)
+    splitter, names, pairs = WordSplitter(tuple(custom_words)), Names.of(vocabulary), log.pairs
+    words = ProductWords.of(products, splitter, names.aliases)
+    tags = tuple(sorted({tag for tags in products.frame["tags"] for tag in tags}))
+    known = Known((), tags, names.numbered(tags), None)
     items = Items.of(products, known)
-    words = ProductWords.of(products, splitter, aliases)
-    ways = [list(map(splitter.split, said)) for said in TagNames.of(known.tags, known.tag_ids, aliases).spellings]
-    older, newest = pairs.held_out(_HELD)
-    if len(newest) < _LEAST_HELD:
-        older, newest = pairs, pairs.of_rows(np.zeros(0, np.int64))
-    random = np.random.default_rng(settings.seed)
-    order = random.permutation(len(products))
-    # In a very small catalogue every product is needed to learn from.
-    some = min(_MOST_HELD, len(products) // 10)
-    planter = Planter(words, items.tags, ways)
     features = WordFeatures.of(words, words_of(pairs.counts, splitter), settings.max_features)
-    held = _held(newest, splitter, personal, random) if len(newest) else _planted(planter, order[: some or None], settings)
-    vectors = _learned(features, older, held, planter, order[some:], items, splitter, settings, progress)
+    ways = [list(map(splitter.split, said)) for said in TagNames.of(tags, known.tag_ids, names.aliases).spellings]
+    lessons, held = _divided(log, Planter(words, items.tags, ways), features, splitter, settings)
     learned = Learned(
         settings=settings,
         custom_words=tuple(custom_words),
         tags=known,
-        vectors=vectors,
-        blend=Blend(FEATURES, np.array([_EVEN] * 4 + [_PERSONAL_WEIGHT], np.float32)),
+        vectors=_learned(features, lessons, items, settings, progress),
+        blend=Blend((), np.zeros(0, np.float32)),
         confidence=TagConfidence(),
-        taken=taken or {},
-        asked=dict(pairs.counts),
+        taken=log.taken,
+        asked=pairs.counts,
     )
-    shown = learned.shown(products, aliases, ids)
+    shown = learned.shown(products, names, words=words)
     read = [Query.of(said, shown.spelling, settings.max_words, half_typed=True) for said in held.words]
-    asks = [vectors.query(query.meant) for query in read]
-    blend = _blend(shown, read, asks, held)
-    confidence = _confidence(learned, shown, read, asks, held, items)
+    asks = [learned.vectors.query(query.meant) for query in read]
+    blend, confidence = _blend(shown, read, asks, held), _confidence(learned, shown, read, asks, held, items)
     return replace(learned, blend=blend, confidence=confidence), shown
 
 
-def _tags_of(products: Products, ids: dict[str, int]) -> Known:
-    """The tags of a catalogue; one that the vocabulary does not know gets an id after the largest."""
-    tags = sorted({tag for tags in products.frame["tags"] for tag in tags})
-    free = max(ids.values(), default=-1) + 1
-    return Known((), tuple(tags), tuple(ids.get(tag, free + number) for number, tag in enumerate(tags)), None)
+def _divided(
+    log: Log, planter: Planter, features: WordFeatures, splitter: WordSplitter, settings: SearchSettings
+) -> tuple[Lessons, Held]:
+    """What is learned from, and what is held out."""
+    random, pairs = np.random.default_rng(settings.seed), log.pairs
+    order = random.permutation(len(planter.words))
+    # In a very small catalogue every product is needed to learn from.
+    some = min(_MOST_HELD, len(order) // 10)
+    older, newest = pairs.held_out(_HELD)
+    if len(newest) < _LEAST_HELD:
+        older, held = pairs, _planted(planter, order[: some or None], settings)
+    else:
+        held = _held(newest, splitter, log.personal, random)
+    most = settings.max_words
+    return _lessons(features, older, held, planter, order[some:], lambda text: splitter.split(text)[:most]), held
 
 
-def _held(
-    pairs: Pairs, splitter: WordSplitter, personal: PersonalOf | None, random: np.random.Generator
-) -> Held:
+def _held(pairs: Pairs, splitter: WordSplitter, personal: PersonalOf | None, random: np.random.Generator) -> Held:
     """Queries of the log, some where there are many."""
     rows = np.sort(random.permutation(len(pairs))[:_MOST_HELD])
     some = pairs.of_rows(rows)
@@ -152,35 +169,30 @@ def _planted(planter: Planter, rows: Ints, settings: SearchSettings) -> Held:
     return Held([said for said, _ in filled], np.array([row for _, row in filled], np.int64), [None] * len(filled))
 
 
-def _learned(  # noqa: PLR0913
+def _lessons(
     features: WordFeatures,
-    older: Pairs,
+    pairs: Pairs,
     held: Held,
     planter: Planter,
     drawn_for: Ints,
-    items: Items,
-    splitter: WordSplitter,
-    settings: SearchSettings,
-    progress: Progress | None,
-) -> Vectors:
-    """The vectors; without a word to learn from, there are none."""
+    read: Callable[[str], Sequence[str]],
+) -> Lessons:
+    """What the vectors are learned from; each different query is read once."""
 
-    def bag(said: Sequence[str]) -> Any:
+    def bag(said: Sequence[str]) -> Bag:
         return features.of_words((word, 1.0) for word in said)
 
-    different = {text: bag(splitter.split(text)[: settings.max_words]) for text in dict.fromkeys(older.texts)}
-    lessons = Lessons(
-        [different[text] for text in older.texts],
-        older.products,
-        older.weights,
-        planter,
-        drawn_for,
-        ([bag(said) for said in held.words], held.products),
-    )
-    if not len(held.products) or not len(features):
-        tags = len(items.known.tags)
-        empty = np.zeros((len(features), settings.width), np.float32)
-        return Vectors(features, empty, empty[:0].repeat(0, 0) if not tags else np.zeros((tags, settings.width), np.float32), np.zeros(tags, np.float32), 1.0)
+    bags = {text: bag(read(text)) for text in dict.fromkeys(pairs.texts)}
+    valid = ([bag(said) for said in held.words], held.products)
+    return Lessons([bags[text] for text in pairs.texts], pairs.products, pairs.weights, planter, drawn_for, valid)
+
+
+def _learned(
+    features: WordFeatures, lessons: Lessons, items: Items, settings: SearchSettings, progress: Progress | None
+) -> Vectors:
+    """The vectors; of a catalogue without words and tags all are 0."""
+    if not len(lessons.valid[1]) or not len(features):
+        return Vectors.nothing(features, len(items.known.tags), settings.width)
     vectors, trained = learn(features, lessons, items.tag_shares, settings, progress)
     if not trained.epochs:
         raise SettingsError(f"nothing was learned: {trained.stopped} in the first pass; lower search.width")

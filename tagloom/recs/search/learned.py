@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +21,13 @@ from tagloom.data.words.text import WordSplitter
 from tagloom.recs.blend import Blend
 from tagloom.recs.items import Items, Known
 from tagloom.recs.search.features import WordFeatures
+from tagloom.recs.search.kept import kept_words
 from tagloom.recs.search.nearest import Nearest
 from tagloom.recs.search.reading import ProductWords
 from tagloom.recs.search.shown import Shown
 from tagloom.recs.search.spelling import Spelling
 from tagloom.recs.search.suggest import Suggestions
-from tagloom.recs.search.tags import TagConfidence, TagNames
+from tagloom.recs.search.tags import Names, TagConfidence, TagNames
 from tagloom.recs.search.vectors import Vectors
 from tagloom.recs.search.words import WordIndex
 
@@ -79,8 +80,9 @@ class Learned:
     def shown(
         self,
         products: Products,
-        aliases: Mapping[str, tuple[str, ...]],
-        ids: Mapping[str, int],
+        names: Names,
+        *,
+        words: ProductWords | None = None,
         folder: Path | None = None,
         last: Shown | None = None,
     ) -> Shown:
@@ -88,18 +90,19 @@ class Learned:
 
         Args:
             products: with clean tags.
-            aliases: other ways to say some tags.
-            ids: of the tags of now, by name.
-            folder: where the index of words lies, or shall; None: in memory.
+            names: of the tags of now.
+            words: of the products, where they were read already.
+            folder: where its words are kept, or shall be; None: nowhere.
             last: the catalogue before, of which the graph of vectors is grown.
         """
-        splitter = self.splitter
-        words = ProductWords.of(products, splitter, aliases)
+        splitter, state = self.splitter, "new"
+        if words is None and folder is not None:
+            words, state = kept_words(folder, products, splitter, names.aliases)
+        words = words or ProductWords.of(products, splitter, names.aliases)
         items = Items.of(products, self.tags)
         vectors = self.vectors.products(words, items.tag_shares)
-        carried = products.frame["tags"].explode(empty_as_null=False).value_counts(name="products").rows()
-        tags = self._tags_of_now(dict(carried), aliases, ids)
-        counts = dict(carried)
+        counts = dict(products.frame["tags"].explode(empty_as_null=False).value_counts(name="products").rows())
+        tags = self._tags_of_now(counts, names)
         said = [(way, counts.get(tag, 0)) for tag, ways in zip(tags.names, tags.spellings, strict=True) for way in ways]
         taken = np.array([self.taken.get(product_id, 0.0) + 1 for product_id in items.product_ids])
         return Shown(
@@ -107,23 +110,21 @@ class Learned:
             words=words,
             splitter=splitter,
             spelling=Spelling.of(words, filter(self.vectors.features.knows, self.asked_words)),
-            index=WordIndex.of(words) if folder is None else WordIndex.at(folder, words),
+            index=WordIndex.of(words),
             nearest=Nearest.of(items.product_ids, vectors, self.settings.exact, last.nearest if last else None),
             popular=np.log(taken / max(1.0, taken.sum())).astype(np.float32),
             tags=tags,
             by_units=tags.by_units(),
             suggestions=Suggestions.of(self.asked, said, words, splitter),
+            state=state,
         )
 
-    def _tags_of_now(
-        self, carried: Mapping[str, int], aliases: Mapping[str, tuple[str, ...]], ids: Mapping[str, int]
-    ) -> TagNames:
+    def _tags_of_now(self, carried: Mapping[str, int], names: Names) -> TagNames:
         """The tags that were learned, then those that came since."""
-        known = dict(zip(self.tags.tags, self.tags.tag_ids, strict=True))
-        new = sorted({*carried, *ids} - known.keys())
-        free = max([*known.values(), *ids.values()], default=-1) + 1
-        numbers = [ids.get(tag, free + place) for place, tag in enumerate(new)]
-        return TagNames.of((*self.tags.tags, *new), (*self.tags.tag_ids, *numbers), aliases)
+        known, ids = self.tags.tags, self.tags.tag_ids
+        new = sorted({*carried, *names.ids} - set(known))
+        numbers = names.numbered(new, max(ids, default=-1))
+        return TagNames.of((*known, *new), (*ids, *numbers), names.aliases)
 
     def tag_logs(self, vector: Floats | None, tags: TagNames) -> Floats:
         """[T] the log share of each tag of now after a query; of one that came since that of a tag by chance."""

@@ -39,9 +39,7 @@ class Nearest:
     rows: Ints | None = None
 
     @classmethod
-    def of(
-        cls, product_ids: tuple[str, ...], vectors: Floats, exact: int, last: Nearest | None = None
-    ) -> Nearest:
+    def of(cls, product_ids: tuple[str, ...], vectors: Floats, exact: int, last: Nearest | None = None) -> Nearest:
         """A catalogue.
 
         Args:

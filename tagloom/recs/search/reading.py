@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ class ProductWords:
         """Each product's words of a field, joined; a blank within a word becomes a sign that no text has."""
         plain = [word.replace(" ", "\x1f") for word in self.words]
         starts, numbers = self.starts[field].tolist(), self.numbers[field].tolist()
-        for start, end in zip(starts[:-1], starts[1:], strict=True):
+        for start, end in pairwise(starts):
             yield separator.join([plain[ix] for ix in numbers[start:end]])
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -122,9 +123,7 @@ class ProductWords:
         return cls(tuple(words), starts, numbers)
 
 
-def _words_of(
-    products: Products, field: str, cut: Cut, aliases: Mapping[str, Sequence[str]]
-) -> Iterator[list[str]]:
+def _words_of(products: Products, field: str, cut: Cut, aliases: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
     """The words of one field of each product."""
     values = products.frame[field].to_list()
     if field in ("title", "description"):
@@ -132,7 +131,8 @@ def _words_of(
     if field == "category":
         return ([word for step in steps for word in cut(step)] for steps in values)
     return (
-        [word for tag in tags for way in spellings_of(tag, aliases.get(tag, ())) for word in cut(way)] for tags in values
+        [word for tag in tags for way in spellings_of(tag, aliases.get(tag, ())) for word in cut(way)]
+        for tags in values
     )
 
 

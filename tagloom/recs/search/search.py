@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
 
-from tagloom.config import SearchSettings
-from tagloom.data.histories import ACTION_WEIGHTS
+from tagloom.config import Settings
 from tagloom.data.tables import Events, Products
 from tagloom.errors import NotFittedError, UserError
 from tagloom.recs.experts.contract import Progress
 from tagloom.recs.search.answers import FoundProduct, FoundTag, SearchAnswer
-from tagloom.recs.search.fit import PersonalOf, fit_search, names_of, taken_in
+from tagloom.recs.search.fit import Log, PersonalOf, fit_search
 from tagloom.recs.search.learned import Floats, Learned
-from tagloom.recs.search.pairs import Pairs
 from tagloom.recs.search.queries import Query
 from tagloom.recs.search.shown import Allowed, Candidates, Personal, Shown, joined
-from tagloom.recs.search.tags import named_in
+from tagloom.recs.search.tags import Names, named_in
 
 if TYPE_CHECKING:
     from tagloom.data.vocabulary.vocab import Vocabulary
@@ -47,12 +45,10 @@ class Search:
         cls,
         products: Products,
         events: Events,
-        settings: SearchSettings = SearchSettings(),  # noqa: B008 (frozen)
+        settings: Settings = Settings(),  # noqa: B008 (frozen)
         *,
         vocabulary: Vocabulary | None = None,
         custom_words: Sequence[str] = (),
-        by_action: Mapping[str, float] = ACTION_WEIGHTS,
-        session_minutes: float = 30,
         personal: PersonalOf | None = None,
         progress: Progress | None = None,
     ) -> Search:
@@ -61,11 +57,9 @@ class Search:
         Args:
             products: with clean tags.
             events: what users did, their searches among it.
-            settings: of `[search]`.
+            settings: of `[search]`; of `[recommender]` what actions weigh and when a session ends.
             vocabulary: gives the tags' ids and aliases.
             custom_words: words and brands that are never split.
-            by_action: how much each action says.
-            session_minutes: a longer pause ends a session, and what is taken after it belongs to no query before.
             personal: a user and a moment -> that user's scores by what was known before it; how much they count is
                 learned from the queries that ended in something bought. None: they count a little.
             progress: told of each pass.
@@ -73,16 +67,9 @@ class Search:
         Raises:
             DataError: there are no products.
         """
-        pairs = Pairs.of(events, products.frame["product_id"].to_list(), session_minutes, by_action)
+        log = Log.of(events, products, settings.recommender, personal)
         learned, shown = fit_search(
-            products,
-            pairs,
-            settings,
-            vocabulary=vocabulary,
-            custom_words=custom_words,
-            taken=taken_in(events, dict(by_action)),
-            personal=personal,
-            progress=progress,
+            products, log, settings.search, vocabulary=vocabulary, custom_words=custom_words, progress=progress
         )
         return cls(learned, shown)
 
@@ -94,16 +81,16 @@ class Search:
         Args:
             products: all of them; those that are missing are found no more.
             vocabulary: gives the tags the names, ids and aliases of today.
-            index_folder: where the index of words is kept; an older or damaged one is made again, see `index_state`.
+            index_folder: where the catalogue's words are kept; older or damaged ones are made again, see `index_state`.
         """
         learned = self.learned if vocabulary is None else self.learned.named_by(vocabulary)
-        aliases, ids = names_of(vocabulary)
-        return Search(learned, learned.shown(products, aliases, ids, index_folder, self._shown))
+        names = Names.of(vocabulary)
+        return Search(learned, learned.shown(products, names, folder=index_folder, last=self._shown))
 
     @property
     def index_state(self) -> str:
-        """`new`: the index of words was made; `kept`: read from its folder; `older`, `damaged`: made again, and why."""
-        return self._ready.index.state
+        """`new`: the catalogue's words were cut; `kept`: read from a folder; `older`, `damaged`: cut again, and why."""
+        return self._ready.state
 
     def answer(
         self, query: str, top: int = 10, *, personal: Personal | None = None, allowed: Allowed | None = None

@@ -5,9 +5,8 @@ Shapes: P products, L tags, C candidates, E features of a candidate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +63,7 @@ class Shown:
         tags: the tags of now, those first that were learned.
         by_units: of `TagNames.by_units`.
         suggestions: while somebody types.
+        state: whether its words were `kept` in a folder; see `kept.kept_words`.
     """
 
     product_ids: tuple[str, ...]
@@ -76,6 +76,7 @@ class Shown:
     tags: TagNames
     by_units: Mapping[str, list[int]]
     suggestions: Suggestions
+    state: str = "new"
 
     def __len__(self) -> int:
         return len(self.product_ids)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -122,6 +122,10 @@ class Spelling:
         corrected = self.corrected(word)
         if corrected:
             return [ReadWord(word, corrected, "corrected")]
+        # In the middle of a query words are cut short, too, though seldom.
+        completed = self.completed(word)
+        if completed:
+            return [ReadWord(word, completed, "completed")]
         pieces = () if has_han(word) else self._halves(word)
         return [ReadWord(piece, (piece,), "part") for piece in pieces] or [ReadWord(word, (), "unknown")]
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tagloom.tags.experts.name import keys_of, spellings_of, units
+
+if TYPE_CHECKING:
+    from tagloom.data.vocabulary.vocab import Vocabulary
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -21,6 +24,30 @@ _LONGEST = 8
 _COMPARED = 20
 _LEAST_QUERIES = 20
 _BOUNDS = 20.0
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a vocabulary says of tags, by their names.
+
+    Args:
+        aliases: other ways to say each.
+        ids: stable ids.
+    """
+
+    aliases: Mapping[str, tuple[str, ...]]
+    ids: Mapping[str, int]
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary | None) -> Names:
+        """Of all tags of a vocabulary; of none without one."""
+        tags = vocabulary.tags if vocabulary is not None else ()
+        return cls({tag.name: tag.aliases for tag in tags}, {tag.name: tag.id for tag in tags})
+
+    def numbered(self, tags: Sequence[str], taken: int = -1) -> tuple[int, ...]:
+        """The id of each tag; one that the vocabulary does not know gets a number after all ids and after `taken`."""
+        free = max([*self.ids.values(), taken], default=-1) + 1
+        return tuple(self.ids.get(tag, free + place) for place, tag in enumerate(tags))
 
 
 @dataclass(frozen=True, eq=False)

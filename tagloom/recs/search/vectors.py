@@ -53,6 +53,12 @@ class Vectors:
     tag_bias: Floats
     scale: float
 
+    @classmethod
+    def nothing(cls, features: WordFeatures, tags: int, width: int) -> Vectors:
+        """Before anything is learned."""
+        table, of_tags = (np.zeros((count, width), np.float32) for count in (len(features), tags))
+        return cls(features, table, of_tags, np.zeros(tags, np.float32), 1.0)
+
     def query(self, words: Sequence[tuple[str, float]]) -> Floats | None:
         """Weighted words -> [D], multiplied with `products` for scores; None: not a piece of any is known."""
         entries, weights = self.features.of_words(words)
