@@ -5,17 +5,18 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 import numpy as np
 import polars as pl
 from _data import FOLDER, read_catalogue
 
+from tagloom.data.sample.catalogue import catalogue
 from tagloom.data.tables import Events, Products
 from tagloom.data.vocabulary.normal import has_han
 from tagloom.measure.ranking import RankingMetrics
 from tagloom.recs.search.pairs import Pairs
-from tagloom.shop import Shop
 
 NAMED = ("colour_group", "product_type", "graphical_appearance", "index")
 NDCG, HIT = "nDCG@10", "HR@10"
@@ -70,6 +71,23 @@ def traditional(text: str, random: Random) -> str:  # noqa: ARG001
     return str(opencc.OpenCC("s2t").convert(text))
 
 
+def mixed(text: str, random: Random) -> str:  # noqa: ARG001
+    """With a part in the other language, where the sample shop has a word for it: the kind of thing, or a value."""
+    both = _dictionary()
+    parts = sorted((part for part in both if part in text), key=lambda part: (part == text, -len(part), part))
+    return " ".join(text.replace(parts[0], f" {both[parts[0]]} ").split()) if parts else text
+
+
+@cache
+def _dictionary() -> dict[str, str]:
+    """The sample shop's nouns and tags, from Chinese to English and back."""
+    shop = catalogue()
+    nouns = {noun: kind.english.lower() for kind in shop.kinds for noun in (kind.name, *kind.nouns)}
+    there = {tag: english.lower() for tag, english in shop.english.items()} | nouns
+    back = {english: chinese for chinese, english in reversed(there.items())}
+    return {one: other for one, other in {**back, **there}.items() if len(one) > 1 and has_han(one) != has_han(other)}
+
+
 def planted_hm(part: str, rows: int, queries: int, seed: int) -> tuple[Products, Products, Asked]:
     """What is learned from, the whole catalogue, and queries that name attributes of articles that were not met.
 
@@ -104,37 +122,6 @@ def searched(products: Products, after: Events, most: int) -> Asked:
         return (np.arange(len(products)) == pairs.products[rows[query]]).astype(np.float64)
 
     return Asked([pairs.texts[row] for row in rows.tolist()], gains)
-
-
-def mixed(shop: Shop, most: int, seed: int) -> Asked:
-    """Half Chinese, half English: a tag of a Chinese product, and the kind of its English twin as that one's tag.
-
-    Every product that is such, in either language, is right.
-    """
-    frame = shop.products.frame
-    ids, tags = frame["product_id"].to_list(), [set(one) for one in frame["tags"]]
-    row = {product_id: ix for ix, product_id in enumerate(ids)}
-    random, found = Random(f"{seed} mixed"), []
-    numbers = np.array([product_id.removesuffix("-en") for product_id in ids])
-    for product_id in random.sample(ids, len(ids)):
-        twin = row.get(f"{product_id}-en")
-        if product_id.endswith("-en") or twin is None:
-            continue
-        chinese = sorted(tag for tag in tags[row[product_id]] if has_han(tag) and "=" not in tag)
-        english = sorted(tag for tag in tags[twin] if not has_han(tag) and "=" not in tag and tag.isascii())
-        if chinese and english:
-            found.append((random.choice(chinese), random.choice(english)))
-    found = found[:most]
-
-    def gains(query: int) -> np.ndarray:
-        one, other = found[query]
-        with_one = {numbers[ix] for ix, own in enumerate(tags) if one in own}
-        with_other = {numbers[ix] for ix, own in enumerate(tags) if other in own}
-        right = np.array([number in with_one and number in with_other for number in numbers], np.float64)
-        half = np.array([one in own or other in own for own in tags], np.float64)
-        return np.maximum(right, 0.25 * half)
-
-    return Asked([f"{one} {other}" for one, other in found], gains)
 
 
 def measured(asked: Asked, lists: Sequence[Sequence[int]]) -> RankingMetrics:

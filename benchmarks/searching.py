@@ -8,8 +8,10 @@
 - sample: the sample shop of 3,000 products and 600 users. Learned from the log up to its last eighth (for `--part
   valid`: up to the eighth before); queries are those of the held-out part, the right answer is what was bought after.
 
-Each also misspelt (one edit), half typed, and for the sample shop in traditional characters and half in English.
+Each also misspelt (one edit), half typed, and for the sample shop in traditional characters and with a part in the
+other language.
 `words` is BM25 alone, `vectors` the two towers alone; both read the query as `both` does, corrected and completed.
+`not taken` is `both` without how much a product is taken.
 Settings were chosen on valid. Prints tables with 95 % bootstrap intervals; the figures go to results/searching.json.
 """
 
@@ -46,10 +48,16 @@ from tagloom.data.tables import Events, Products
 from tagloom.measure.ranking import RankingMetrics, difference
 from tagloom.recs.blend import Blend
 from tagloom.recs.search.search import Search
+from tagloom.recs.search.shown import FEATURES
 from tagloom.shop import Shop
 
 EIGHTH = 8
-ALONE = {"words": ("words",), "vectors": ("vectors",), "both": ()}
+ALONE = {
+    "words": ("words",),
+    "vectors": ("vectors",),
+    "not taken": ("words", "share", "vectors"),
+    "both": FEATURES,
+}
 
 
 def main() -> None:
@@ -106,7 +114,7 @@ def _sample(wanted: argparse.Namespace) -> dict[str, Any]:
             "misspelt": asked.typed(misspelt),
             "half typed": asked.typed(half_typed),
             "traditional": asked.typed(traditional),
-            "mixed": mixed(shop, wanted.queries, wanted.seed),
+            "mixed": asked.typed(mixed),
         }
         return _compared("sample", search, products, kinds, {"fit": seconds, "build": again})
 
@@ -142,7 +150,7 @@ def _compared(
             more = difference(found["both"], figures, NDCG) if who != "both" else None
             mean, hit = figures.values[NDCG], figures.values[HIT]
             said = f"  both is {more[0]:+.4f} ({more[1]:+.4f} to {more[2]:+.4f})" if more else ""
-            print(f"    {who:<8} {NDCG} {mean:.4f} ({low:.4f}-{high:.4f})  {HIT} {hit:.4f}{said}")
+            print(f"    {who:<10} {NDCG} {mean:.4f} ({low:.4f}-{high:.4f})  {HIT} {hit:.4f}{said}")
             told["kinds"][kind]["figures"][who] = {**figures.values, "interval": (low, high), "both_is_more": more}
     p50, p95 = np.percentile(waits, (50, 95))
     told["seconds"] = {**seconds, "answer_p50": p50, "answer_p95": p95}
@@ -153,11 +161,11 @@ def _compared(
 
 
 def _alone(search: Search, features: tuple[str, ...]) -> Search:
-    """The same search with some features of candidates alone."""
-    if not features:
-        return search
-    blend = Blend(features, np.ones(len(features), np.float32))
-    return Search(replace(search.learned, blend=blend), search._shown)
+    """The same search with some features of candidates alone, in the weights that they have together."""
+    weights = dict(zip(search.learned.blend.names, search.learned.blend.weights.tolist(), strict=True))
+    # One alone orders in the same way with any weight; the blend may give it none.
+    some = [weights[name] for name in features] if len(features) > 1 else [1.0]
+    return Search(replace(search.learned, blend=Blend(features, np.array(some, np.float32))), search._shown)
 
 
 def _list(search: Search, text: str, who: str, row: dict[str, int], waits: list[float]) -> list[int]:

@@ -27,6 +27,11 @@ def learner() -> TowersLearner:
     return TowersLearner(towers, words, tags, drawn=PRODUCTS, tag_share=0.5)
 
 
+@torch.no_grad()
+def measured(learner):
+    return asked(learner.eval())
+
+
 def asked(learner):
     queries = learner.words
     return learner(queries.entries, queries.starts, queries.weights, torch.arange(PRODUCTS))
@@ -40,12 +45,12 @@ def test_products_have_length_one_and_an_empty_one_is_nothing(learner):
 def test_queries_learn_to_point_at_their_products_and_tags(learner):
     optimiser = torch.optim.Adam(learner.parameters(), 0.05)
     torch.manual_seed(0)
-    first = loss_of(asked(learner.eval()), torch.empty(0)).mean().item()
+    first = loss_of(measured(learner), torch.empty(0)).mean().item()
     for _ in range(60):
         optimiser.zero_grad()
         loss_of(asked(learner.train()), torch.empty(0)).mean().backward()
         optimiser.step()
-    outputs = asked(learner.eval())
+    outputs = measured(learner)
     assert loss_of(outputs, torch.empty(0)).mean().item() < first / 3
     assert figure_of(outputs, torch.empty(0)) == 1.0
     scores = learner.towers.tag_scores(learner.towers.queries(learner.words))

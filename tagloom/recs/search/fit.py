@@ -2,7 +2,7 @@
 
 The newest queries of the log that ended in something bought are held out: the best pass, the blend and the confidence
 of tags are chosen by them. They stay out: to learn once more with them would double the time for a tenth more queries.
-Where there are too few, queries are drawn for products that no query was drawn for in training.
+Beside them, and alone where they are too few, are queries drawn for products that none was drawn for in training.
 Shapes: P products, L tags, Q queries.
 """
 
@@ -43,6 +43,9 @@ Floats = npt.NDArray[np.float32]
 PersonalOf = Callable[[str, int], Personal]
 
 _HELD, _MOST_HELD, _LEAST_HELD = 0.1, 500, 50
+# How much a drawn query counts beside one of the log. With none of them, what is taken most came before what has the
+# words, which is right for most who asked so far, and wrong for those who name a thing that few take.
+_DRAWN_WEIGHT = 0.5
 # Of a user's own scores, where no log says what they are worth: the query says most of what is wanted.
 _PERSONAL_WEIGHT = 0.3
 
@@ -55,11 +58,24 @@ class Held:
         words: of each.
         products: int64 [Q] what was taken.
         personal: [Q] the scores of who asked; None: nobody is known.
+        logged: how many of them, the first ones, are of the log; the others are drawn.
     """
 
     words: Sequence[Sequence[str]]
     products: Ints
     personal: Sequence[Personal | None]
+    logged: int = 0
+
+    def and_drawn(self, drawn: Held) -> Held:
+        """These, all of the log, and drawn ones after them."""
+        products = np.concatenate([self.products, drawn.products])
+        return Held([*self.words, *drawn.words], products, [*self.personal, *drawn.personal], len(self.words))
+
+    @property
+    def weights(self) -> Floats:
+        """[Q] how much each counts."""
+        drawn = len(self.words) - self.logged
+        return np.repeat(np.array([1.0, _DRAWN_WEIGHT if self.logged else 1.0], np.float32), [self.logged, drawn])
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,10 +160,11 @@ def _divided(
     # In a very small catalogue every product is needed to learn from.
     some = min(_MOST_HELD, len(order) // 10)
     older, newest = pairs.held_out(_HELD)
+    held = _planted(planter, order[: some or None], settings)
     if len(newest) < _LEAST_HELD:
-        older, held = pairs, _planted(planter, order[: some or None], settings)
+        older = pairs
     else:
-        held = _held(newest, splitter, log.personal, random)
+        held = _held(newest, splitter, log.personal, random).and_drawn(held)
     most = settings.max_words
     return _lessons(features, older, held, planter, order[some:], lambda text: splitter.split(text)[:most]), held
 
@@ -202,12 +219,13 @@ def _learned(
 def _blend(shown: Shown, read: Sequence[Query], asks: Sequence[Floats | None], held: Held) -> Blend:
     """How the features of candidates are joined, by what was taken of them."""
     scores, truth = [], []
-    for query, ask, product, personal in zip(read, asks, held.products.tolist(), held.personal, strict=True):
+    asked = zip(read, asks, held.products.tolist(), held.personal, held.weights, strict=True)
+    for query, ask, product, personal, weight in asked:
         found = shown.candidates(query, ask, personal=personal)
         there = found.rows == product
         if there.any():
             scores.append(found.scores)
-            truth.append(there.astype(np.float32))
+            truth.append(there * weight)
     # A user's own scores, where none are known, are all alike and would get any weight.
     personal_known = any(one is not None for one in held.personal)
     names = FEATURES if personal_known else FEATURES[:-1]
@@ -233,7 +251,9 @@ def _confidence(
 ) -> TagConfidence:
     """How sure a tag is, by the tags of what was taken."""
     told = []
-    for query, ask, product in zip(read, asks, held.products.tolist(), strict=True):
+    # Drawn queries name tags more often than those who search do.
+    some = held.logged or len(read)
+    for query, ask, product in zip(read[:some], asks[:some], held.products[:some].tolist(), strict=True):
         named = named_in(shown.splitter.split(query.understood), shown.by_units)
         true = items.tags.indices[items.tags.indptr[product] : items.tags.indptr[product + 1]]
         told.append((learned.tag_logs(ask, shown.tags), named, true.astype(np.int64)))
