@@ -47,6 +47,7 @@ from tagloom.data.sample import write_sample
 from tagloom.data.tables import Events, Products
 from tagloom.measure.ranking import RankingMetrics, difference
 from tagloom.recs.blend import Blend
+from tagloom.recs.search.joining import Joining
 from tagloom.recs.search.search import Search
 from tagloom.recs.search.shown import FEATURES
 from tagloom.shop import Shop
@@ -133,8 +134,11 @@ def _compared(
 ) -> dict[str, Any]:
     """Each kind of query, asked of words alone, vectors alone and both."""
     row = {product: ix for ix, product in enumerate(products.frame["product_id"])}
-    weights = dict(zip(search.learned.blend.names, search.learned.blend.weights.tolist(), strict=True))
-    print(f"\n{name}: {len(products):,} products; weights { ({key: round(one, 3) for key, one in weights.items()}) }")
+    weights = {
+        kind: dict(zip(blend["names"], np.round(blend["weights"], 3).tolist(), strict=True))
+        for kind, blend in search.learned.joining.as_dict().items()
+    }
+    print(f"\n{name}: {len(products):,} products; weights {weights}")
     told: dict[str, Any] = {"products": len(products), "weights": weights, "kinds": {}}
     waits: list[float] = []
     for kind, asked in kinds.items():
@@ -162,10 +166,14 @@ def _compared(
 
 def _alone(search: Search, features: tuple[str, ...]) -> Search:
     """The same search with some features of candidates alone, in the weights that they have together."""
-    weights = dict(zip(search.learned.blend.names, search.learned.blend.weights.tolist(), strict=True))
-    # One alone orders in the same way with any weight; the blend may give it none.
-    some = [weights[name] for name in features] if len(features) > 1 else [1.0]
-    return Search(replace(search.learned, blend=Blend(features, np.array(some, np.float32))), search._shown)
+    joining = search.learned.joining
+    blends = []
+    for blend in (joining.asked, joining.other):
+        weights = dict(zip(blend.names, blend.weights.tolist(), strict=True))
+        # One alone orders in the same way with any weight; the blend may give it none.
+        some = [weights[name] for name in features] if len(features) > 1 else [1.0]
+        blends.append(Blend(features, np.array(some, np.float32)))
+    return Search(replace(search.learned, joining=Joining(*blends)), search._shown)
 
 
 def _list(search: Search, text: str, who: str, row: dict[str, int], waits: list[float]) -> list[int]:

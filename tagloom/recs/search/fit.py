@@ -20,17 +20,16 @@ from tagloom.config import RecommenderSettings, SearchSettings
 from tagloom.data.tables import Events, Products
 from tagloom.data.words.text import WordSplitter
 from tagloom.errors import DataError, SettingsError
-from tagloom.recs.blend import Blend, fit_blend, sharpened
-from tagloom.recs.blend import Candidates as Compared
+from tagloom.recs.blend import Blend
 from tagloom.recs.experts.contract import Progress
 from tagloom.recs.items import Items, Known
 from tagloom.recs.search.features import Bag, WordFeatures
+from tagloom.recs.search.joining import Held, Joining
 from tagloom.recs.search.learned import Learned, words_of
 from tagloom.recs.search.pairs import Pairs
 from tagloom.recs.search.planted import Planter
-from tagloom.recs.search.queries import Query
 from tagloom.recs.search.reading import ProductWords
-from tagloom.recs.search.shown import FEATURES, Personal, Shown
+from tagloom.recs.search.shown import Personal, Shown
 from tagloom.recs.search.tags import Names, TagConfidence, TagNames, named_in
 from tagloom.recs.search.vectors import Lessons, Vectors, learn
 
@@ -43,39 +42,7 @@ Floats = npt.NDArray[np.float32]
 PersonalOf = Callable[[str, int], Personal]
 
 _HELD, _MOST_HELD, _LEAST_HELD = 0.1, 500, 50
-# How much a drawn query counts beside one of the log. With none of them, what is taken most came before what has the
-# words, which is right for most who asked so far, and wrong for those who name a thing that few take.
-_DRAWN_WEIGHT = 0.5
-# Of a user's own scores, where no log says what they are worth: the query says most of what is wanted.
-_PERSONAL_WEIGHT = 0.3
-
-
-@dataclass(frozen=True, eq=False)
-class Held:
-    """Q queries that are not learned from.
-
-    Args:
-        words: of each.
-        products: int64 [Q] what was taken.
-        personal: [Q] the scores of who asked; None: nobody is known.
-        logged: how many of them, the first ones, are of the log; the others are drawn.
-    """
-
-    words: Sequence[Sequence[str]]
-    products: Ints
-    personal: Sequence[Personal | None]
-    logged: int = 0
-
-    def and_drawn(self, drawn: Held) -> Held:
-        """These, all of the log, and drawn ones after them."""
-        products = np.concatenate([self.products, drawn.products])
-        return Held([*self.words, *drawn.words], products, [*self.personal, *drawn.personal], len(self.words))
-
-    @property
-    def weights(self) -> Floats:
-        """[Q] how much each counts."""
-        drawn = len(self.words) - self.logged
-        return np.repeat(np.array([1.0, _DRAWN_WEIGHT if self.logged else 1.0], np.float32), [self.logged, drawn])
+_NOTHING = Blend((), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,40 +100,42 @@ def fit_search(
     items = Items.of(products, known)
     features = WordFeatures.of(words, words_of(pairs.counts, splitter), settings.max_features)
     ways = [list(map(splitter.split, said)) for said in TagNames.of(tags, known.tag_ids, names.aliases).spellings]
-    lessons, held = _divided(log, Planter(words, items.tags, ways), features, splitter, settings)
+    planter = Planter(words, items.tags, ways)
+    lessons, logged, drawn = _divided(log, planter, features, splitter, settings)
+    vectors = _learned(features, lessons, items, settings, progress)
     learned = Learned(
         settings=settings,
         custom_words=tuple(custom_words),
         tags=known,
-        vectors=_learned(features, lessons, items, settings, progress),
-        blend=Blend((), np.zeros(0, np.float32)),
+        vectors=vectors,
+        joining=Joining(_NOTHING, _NOTHING),
         confidence=TagConfidence(),
         taken=log.taken,
         asked=pairs.counts,
     )
     shown = learned.shown(products, names, words=words)
-    read = [Query.of(said, shown.spelling, settings.max_words, half_typed=True) for said in held.words]
-    asks = [learned.vectors.query(query.meant) for query in read]
-    blend, confidence = _blend(shown, read, asks, held), _confidence(learned, shown, read, asks, held, items)
-    return replace(learned, blend=blend, confidence=confidence), shown
+    joining = Joining.fit(shown, vectors, settings.max_words, logged, drawn)
+    confidence = _confidence(learned, shown, logged if len(logged) else drawn, items)
+    return replace(learned, joining=joining, confidence=confidence), shown
 
 
 def _divided(
     log: Log, planter: Planter, features: WordFeatures, splitter: WordSplitter, settings: SearchSettings
-) -> tuple[Lessons, Held]:
-    """What is learned from, and what is held out."""
-    random, pairs = np.random.default_rng(settings.seed), log.pairs
+) -> tuple[Lessons, Held, Held]:
+    """What is learned from; and what is held out, of the log and drawn."""
+    random, older = np.random.default_rng(settings.seed), log.pairs
     order = random.permutation(len(planter.words))
     # In a very small catalogue every product is needed to learn from.
     some = min(_MOST_HELD, len(order) // 10)
-    older, newest = pairs.held_out(_HELD)
-    held = _planted(planter, order[: some or None], settings)
-    if len(newest) < _LEAST_HELD:
-        older = pairs
-    else:
-        held = _held(newest, splitter, log.personal, random).and_drawn(held)
+    drawn = _planted(planter, order[: some or None], settings)
+    logged = Held((), order[:0], ())
+    before, newest = older.held_out(_HELD)
+    if len(newest) >= _LEAST_HELD:
+        older, logged = before, _held(newest, splitter, log.personal, random)
+    valid = logged if len(logged) else drawn
     most = settings.max_words
-    return _lessons(features, older, held, planter, order[some:], lambda text: splitter.split(text)[:most]), held
+    lessons = _lessons(features, older, valid, planter, order[some:], lambda text: splitter.split(text)[:most])
+    return lessons, logged, drawn
 
 
 def _held(pairs: Pairs, splitter: WordSplitter, personal: PersonalOf | None, random: np.random.Generator) -> Held:
@@ -216,45 +185,12 @@ def _learned(
     return vectors
 
 
-def _blend(shown: Shown, read: Sequence[Query], asks: Sequence[Floats | None], held: Held) -> Blend:
-    """How the features of candidates are joined, by what was taken of them."""
-    scores, truth = [], []
-    asked = zip(read, asks, held.products.tolist(), held.personal, held.weights, strict=True)
-    for query, ask, product, personal, weight in asked:
-        found = shown.candidates(query, ask, personal=personal)
-        there = found.rows == product
-        if there.any():
-            scores.append(found.scores)
-            truth.append(there * weight)
-    # A user's own scores, where none are known, are all alike and would get any weight.
-    personal_known = any(one is not None for one in held.personal)
-    names = FEATURES if personal_known else FEATURES[:-1]
-    width = max(map(len, truth), default=0)
-    filled = np.full((len(truth), width, len(names)), -np.inf, np.float32)
-    told = np.zeros((len(truth), width), np.float32)
-    for row, (part, true) in enumerate(zip(scores, truth, strict=True)):
-        filled[row, : len(true)], told[row, : len(true)] = part[:, : len(names)], true
-    compared = Compared(filled, told)
-    blend = sharpened(fit_blend(names, compared), compared)
-    if personal_known:
-        return blend
-    return Blend(FEATURES, np.append(blend.weights, np.float32(_PERSONAL_WEIGHT)).astype(np.float32))
-
-
-def _confidence(
-    learned: Learned,
-    shown: Shown,
-    read: Sequence[Query],
-    asks: Sequence[Floats | None],
-    held: Held,
-    items: Items,
-) -> TagConfidence:
+def _confidence(learned: Learned, shown: Shown, held: Held, items: Items) -> TagConfidence:
     """How sure a tag is, by the tags of what was taken."""
     told = []
-    # Drawn queries name tags more often than those who search do.
-    some = held.logged or len(read)
-    for query, ask, product in zip(read[:some], asks[:some], held.products[:some].tolist(), strict=True):
+    read = held.read(shown, learned.vectors, learned.settings.max_words)
+    for (query, vector), product in zip(read, held.products.tolist(), strict=True):
         named = named_in(shown.splitter.split(query.understood), shown.by_units)
         true = items.tags.indices[items.tags.indptr[product] : items.tags.indptr[product + 1]]
-        told.append((learned.tag_logs(ask, shown.tags), named, true.astype(np.int64)))
+        told.append((learned.tag_logs(vector, shown.tags), named, true.astype(np.int64)))
     return TagConfidence.fit(told)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,12 @@ from tagloom.artifact import load_part, save_part
 from tagloom.config import SearchSettings
 from tagloom.data.tables import Products
 from tagloom.data.words.text import WordSplitter
-from tagloom.recs.blend import Blend
 from tagloom.recs.items import Items, Known
 from tagloom.recs.search.features import WordFeatures
+from tagloom.recs.search.joining import Joining
 from tagloom.recs.search.kept import kept_words
 from tagloom.recs.search.nearest import Nearest
+from tagloom.recs.search.queries import Query
 from tagloom.recs.search.reading import ProductWords
 from tagloom.recs.search.shown import Shown
 from tagloom.recs.search.spelling import Spelling
@@ -48,7 +50,7 @@ class Learned:
         custom_words: words that are never split.
         tags: [L], and their ids.
         vectors: of words, pieces and tags.
-        blend: of the features of a candidate; see `shown.FEATURES`.
+        joining: of the features of a candidate.
         confidence: of tags.
         taken: of each product how much it was taken.
         asked: queries that several users typed, with how many.
@@ -58,7 +60,7 @@ class Learned:
     custom_words: tuple[str, ...]
     tags: Known
     vectors: Vectors
-    blend: Blend
+    joining: Joining
     confidence: TagConfidence
     taken: Mapping[str, float]
     asked: Mapping[str, int]
@@ -68,10 +70,15 @@ class Learned:
         """Cuts texts into words."""
         return WordSplitter(self.custom_words)
 
-    @property
-    def asked_words(self) -> list[str]:
+    @cached_property
+    def asked_words(self) -> frozenset[str]:
         """The words of the queries that several users typed."""
-        return words_of(self.asked, self.splitter)
+        return frozenset(words_of(self.asked, self.splitter))
+
+    def share_asked(self, query: Query) -> float:
+        """The share of a query's words that several users typed before."""
+        asked = [bool(word.words) and word.words[0] in self.asked_words for word in query.read]
+        return sum(asked) / max(1, len(asked))
 
     def named_by(self, vocabulary: Vocabulary) -> Learned:
         """The same with the vocabulary's names of today."""
@@ -109,7 +116,7 @@ class Learned:
             product_ids=items.product_ids,
             words=words,
             splitter=splitter,
-            spelling=Spelling.of(words, filter(self.vectors.features.knows, self.asked_words)),
+            spelling=Spelling.of(words, filter(self.vectors.features.knows, sorted(self.asked_words))),
             index=WordIndex.of(words),
             nearest=Nearest.of(items.product_ids, vectors, self.settings.exact, last.nearest if last else None),
             popular=np.log(taken / max(1.0, taken.sum())).astype(np.float32),
@@ -146,7 +153,7 @@ class Learned:
             "tag_ids": self.tags.tag_ids,
             "words": vectors.features.words,
             "scale": vectors.scale,
-            "blend": self.blend.as_dict(),
+            "joining": self.joining.as_dict(),
             "confidence": self.confidence.as_dict(),
             "taken": dict(self.taken),
             "asked": dict(self.asked),
@@ -164,7 +171,7 @@ class Learned:
             custom_words=tuple(about["custom_words"]),
             tags=Known((), tuple(about["tags"]), tuple(about["tag_ids"]), None),
             vectors=Vectors(features, arrays["table"], arrays["tags"], arrays["bias"], about["scale"]),
-            blend=Blend.from_dict(about["blend"]),
+            joining=Joining.from_dict(about["joining"]),
             confidence=TagConfidence(**about["confidence"]),
             taken=about["taken"],
             asked=about["asked"],

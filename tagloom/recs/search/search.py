@@ -17,7 +17,7 @@ from tagloom.recs.search.answers import FoundProduct, FoundTag, SearchAnswer
 from tagloom.recs.search.fit import Log, PersonalOf, fit_search
 from tagloom.recs.search.learned import Floats, Learned
 from tagloom.recs.search.queries import Query
-from tagloom.recs.search.shown import Allowed, Candidates, Personal, Shown, joined
+from tagloom.recs.search.shown import Allowed, Candidates, Personal, Shown
 from tagloom.recs.search.tags import Names, named_in
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ class Search:
         return cls(Learned.load(folder))
 
     def _best(self, read: Query, found: Candidates, top: int) -> tuple[FoundProduct, ...]:
-        shown, scores = self._ready, joined(self.learned.blend, found)
+        shown = self._ready
+        scores = self.learned.joining.scores(found, self.learned.share_asked(read))
         if not len(scores):
             return ()
         shares = softmax(scores.astype(np.float64))

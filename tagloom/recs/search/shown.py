@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tagloom.data.words.text import WordSplitter
-from tagloom.recs.blend import Blend
 from tagloom.recs.search.nearest import Nearest
 from tagloom.recs.search.queries import NEXT_READING, Query
 from tagloom.recs.search.reading import ProductWords
@@ -148,9 +147,3 @@ class Shown:
             whole += told
         result: Floats = (held / (whole or 1.0)).astype(np.float32)
         return result
-
-
-def joined(blend: Blend, candidates: Candidates) -> Floats:
-    """[C] the joined scores; features that the blend does not name are left out."""
-    columns = [candidates.scores[:, FEATURES.index(name)] for name in blend.names]
-    return blend.joined(columns) if columns else np.zeros(len(candidates.rows), np.float32)

@@ -201,7 +201,7 @@ def test_how_much_a_user_counts_is_learned_from_what_was_bought(products, vocabu
             return lambda rows: np.where(rows == liked, 0.0, -3.0).astype(np.float32)
 
         learned, _ = fit_search(products, Log(pairs, {}, personal), quick.search, vocabulary=vocabulary)
-        blend = learned.blend
+        blend = learned.joining.asked
         return dict(zip(blend.names, blend.weights, strict=True))["personal"]
 
     assert weight(lambda user: user[0]) > 3 * weight(lambda user: 1 + sum(map(ord, user)) // 3 % 2)
@@ -292,7 +292,7 @@ def test_the_same_data_and_seed_learn_the_same(search, products, vocabulary, qui
     assert isinstance(Learned.load(tmp_path), Learned)
     twins = [Search.fit(products, Events.of([]), quick, vocabulary=vocabulary).learned for _ in range(2)]
     assert (twins[0].vectors.table == twins[1].vectors.table).all()
-    assert twins[0].blend.as_dict() == twins[1].blend.as_dict()
+    assert twins[0].joining.as_dict() == twins[1].joining.as_dict()
 
 
 def test_nothing_that_one_user_alone_typed_is_kept(search, tmp_path):
