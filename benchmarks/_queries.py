@@ -15,6 +15,7 @@ from _data import FOLDER, read_catalogue
 from tagloom.data.sample.catalogue import catalogue
 from tagloom.data.tables import Events, Products
 from tagloom.data.vocabulary.normal import has_han
+from tagloom.data.words.text import WordSplitter
 from tagloom.measure.ranking import RankingMetrics
 from tagloom.recs.search.pairs import Pairs
 
@@ -115,7 +116,7 @@ def planted_hm(part: str, rows: int, queries: int, seed: int) -> tuple[Products,
 
 def searched(products: Products, after: Events, most: int) -> Asked:
     """Queries of a log, each with the product that was bought after it."""
-    pairs = Pairs.of(after, products.frame["product_id"].to_list(), 30)
+    pairs = Pairs.of(after, products.frame["product_id"].to_list(), WordSplitter().split, 30)
     rows = np.flatnonzero(pairs.bought)[:most]
 
     def gains(query: int) -> np.ndarray:

@@ -25,7 +25,7 @@ from tagloom.recs.experts.contract import Progress
 from tagloom.recs.items import Items, Known
 from tagloom.recs.search.features import Bag, WordFeatures
 from tagloom.recs.search.joining import Held, Joining
-from tagloom.recs.search.learned import Learned, words_of
+from tagloom.recs.search.learned import Learned
 from tagloom.recs.search.pairs import Pairs
 from tagloom.recs.search.planted import Planter
 from tagloom.recs.search.reading import ProductWords
@@ -65,11 +65,13 @@ class Log:
         events: Events,
         products: Products,
         how: RecommenderSettings,
+        custom_words: Sequence[str] = (),
         personal: PersonalOf | None = None,
     ) -> Log:
         """From a log; `how` says what actions weigh and when a session ends."""
-        ids = products.frame["product_id"].to_list()
-        return cls(Pairs.of(events, ids, how.session_minutes, how.weights), _taken_in(events, how.weights), personal)
+        ids, cut = products.frame["product_id"].to_list(), WordSplitter(tuple(custom_words)).split
+        pairs = Pairs.of(events, ids, cut, how.session_minutes, how.weights)
+        return cls(pairs, _taken_in(events, how.weights), personal)
 
 
 def _taken_in(events: Events, by_action: Mapping[str, float]) -> dict[str, float]:
@@ -98,7 +100,7 @@ def fit_search(
     tags = tuple(sorted({tag for tags in products.frame["tags"] for tag in tags}))
     known = Known((), tags, names.numbered(tags), None)
     items = Items.of(products, known)
-    features = WordFeatures.of(words, words_of(pairs.counts, splitter), settings.max_features)
+    features = WordFeatures.of(words, pairs.words, settings.max_features)
     ways = [list(map(splitter.split, said)) for said in TagNames.of(tags, known.tag_ids, names.aliases).spellings]
     planter = Planter(words, items.tags, ways)
     lessons, logged, drawn = _divided(log, planter, features, splitter, settings)
@@ -112,6 +114,7 @@ def fit_search(
         confidence=TagConfidence(),
         taken=log.taken,
         asked=pairs.counts,
+        asked_words=frozenset(pairs.words),
     )
     shown = learned.shown(products, names, words=words)
     joining = Joining.fit(shown, vectors, settings.max_words, logged, drawn)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +53,7 @@ class Learned:
         confidence: of tags.
         taken: of each product how much it was taken.
         asked: queries that several users typed, with how many.
+        asked_words: words that several users typed.
     """
 
     settings: SearchSettings
@@ -64,16 +64,12 @@ class Learned:
     confidence: TagConfidence
     taken: Mapping[str, float]
     asked: Mapping[str, int]
+    asked_words: frozenset[str]
 
     @property
     def splitter(self) -> WordSplitter:
         """Cuts texts into words."""
         return WordSplitter(self.custom_words)
-
-    @cached_property
-    def asked_words(self) -> frozenset[str]:
-        """The words of the queries that several users typed."""
-        return frozenset(words_of(self.asked, self.splitter))
 
     def share_asked(self, query: Query) -> float:
         """The share of a query's words that several users typed before."""
@@ -157,6 +153,7 @@ class Learned:
             "confidence": self.confidence.as_dict(),
             "taken": dict(self.taken),
             "asked": dict(self.asked),
+            "asked_words": sorted(self.asked_words),
         }
         arrays = {"table": vectors.table, "tags": vectors.tags, "bias": vectors.tag_bias, "idf": vectors.features.idf}
         save_part(folder, _NAME, arrays, json.loads(json.dumps(about)))
@@ -175,9 +172,5 @@ class Learned:
             confidence=TagConfidence(**about["confidence"]),
             taken=about["taken"],
             asked=about["asked"],
+            asked_words=frozenset(about["asked_words"]),
         )
-
-
-def words_of(asked: Mapping[str, int], splitter: WordSplitter) -> list[str]:
-    """The different words of queries."""
-    return list(dict.fromkeys(word for text in asked for word in splitter.split(text)))

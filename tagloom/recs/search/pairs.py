@@ -5,7 +5,7 @@ Shapes: N events, M pairs of a query and a product.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ _SEARCH = ACTIONS.index("search")
 _BOUGHT = ("purchase", "cart")
 # So many different users must have typed the same before anybody else is shown it, or a word of it is kept.
 LEAST_USERS = 3
+_LONGEST = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,7 @@ class Pairs:
         seconds: int64 [M] of the query.
         users: [M] who asked.
         counts: of each different query, normalised, how many different users typed it; none below `LEAST_USERS`.
+        words: likewise of each word, whatever else they typed beside it.
     """
 
     texts: tuple[str, ...]
@@ -45,16 +47,18 @@ class Pairs:
     seconds: Ints
     users: tuple[str, ...]
     counts: Mapping[str, int]
+    words: Mapping[str, int]
 
     @classmethod
     def of(
         cls,
         events: Events,
         product_ids: Sequence[str],
+        cut: Callable[[str], list[str]],
         session_minutes: float,
         by_action: Mapping[str, float] = ACTION_WEIGHTS,
     ) -> Pairs:
-        """From a log; events on products that are not in the catalogue say nothing."""
+        """From a log; events on products that are not in the catalogue say nothing. `cut` gives a query's words."""
         log = histories_of(events, product_ids)
         asks = (log.action_ix == _SEARCH) & np.array([bool(text) for text in log.texts], np.bool_)
         places = np.arange(len(asks))
@@ -69,6 +73,7 @@ class Pairs:
         rows = rows[np.sort(np.unique(both, return_index=True)[1])]
         rows = rows[np.argsort(rows, kind="stable")]
         queries = asked[rows]
+        typed = _typed(log, np.flatnonzero(asks))
         bought = np.isin(log.action_ix[rows], [ACTIONS.index(action) for action in _BOUGHT])
         return cls(
             texts=tuple(log.texts[ix] for ix in queries.tolist()),
@@ -77,14 +82,15 @@ class Pairs:
             bought=bought,
             seconds=log.seconds[queries],
             users=tuple(log.user_ids[ix] for ix in log.user[queries].tolist()),
-            counts=_typed_by(log, np.flatnonzero(asks)),
+            counts=_of_several(typed),
+            words=_of_several(_by_word(typed, cut)),
         )
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def of_rows(self, rows: Ints) -> Pairs:
-        """Some of the pairs; the counts of queries stay those of all."""
+        """Some of the pairs; the counts stay those of all."""
         chosen = rows.tolist()
         return Pairs(
             tuple(self.texts[row] for row in chosen),
@@ -94,6 +100,7 @@ class Pairs:
             self.seconds[rows],
             tuple(self.users[row] for row in chosen),
             self.counts,
+            self.words,
         )
 
     def held_out(self, share: float) -> tuple[Pairs, Pairs]:
@@ -106,9 +113,23 @@ class Pairs:
         )
 
 
-def _typed_by(log: Histories, rows: Ints) -> dict[str, int]:
-    """How many users typed each query; what few typed is nobody else's business and is left out."""
+def _typed(log: Histories, rows: Ints) -> dict[str, set[int]]:
+    """Who typed each query."""
     users: dict[str, set[int]] = {}
     for row, user in zip(rows.tolist(), log.user[rows].tolist(), strict=True):
-        users.setdefault(normalise(log.texts[row], 200), set()).add(user)
-    return {text: len(who) for text, who in sorted(users.items()) if text and len(who) >= LEAST_USERS}
+        users.setdefault(normalise(log.texts[row], _LONGEST), set()).add(user)
+    return users
+
+
+def _by_word(typed: Mapping[str, set[int]], cut: Callable[[str], list[str]]) -> dict[str, set[int]]:
+    """Who typed each word."""
+    users: dict[str, set[int]] = {}
+    for text, who in typed.items():
+        for word in cut(text):
+            users.setdefault(word, set()).update(who)
+    return users
+
+
+def _of_several(typed: Mapping[str, set[int]]) -> dict[str, int]:
+    """How many users typed each; what few typed is nobody else's business and is left out."""
+    return {text: len(who) for text, who in sorted(typed.items()) if text and len(who) >= LEAST_USERS}

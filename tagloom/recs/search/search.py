@@ -67,7 +67,7 @@ class Search:
         Raises:
             DataError: there are no products.
         """
-        log = Log.of(events, products, settings.recommender, personal)
+        log = Log.of(events, products, settings.recommender, custom_words, personal)
         learned, shown = fit_search(
             products, log, settings.search, vocabulary=vocabulary, custom_words=custom_words, progress=progress
         )

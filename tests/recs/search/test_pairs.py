@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tagloom.data.tables import Events
+from tagloom.data.words.text import WordSplitter
 from tagloom.recs.search.pairs import LEAST_USERS, Pairs
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -18,7 +19,7 @@ def pairs_of(*steps, minutes=30.0):
     for user, minute, action, what in steps:
         of = {"text": what} if action == "search" else {"product_id": what}
         rows.append({"user_id": user, "action": action, "time": START + timedelta(minutes=minute), **of})
-    return Pairs.of(Events.of(rows), ["a", "b", "c"], minutes)
+    return Pairs.of(Events.of(rows), ["a", "b", "c"], WordSplitter().split, minutes)
 
 
 def told(pairs):
@@ -69,6 +70,13 @@ def test_only_queries_of_several_users_are_counted():
         *((users[0], 2 + n, "search", "mine") for n in range(9)),
     )
     assert pairs.counts == {"tea": LEAST_USERS}
+
+
+def test_a_word_of_several_users_counts_whatever_stands_beside_it():
+    users = [f"u{n}" for n in range(LEAST_USERS)]
+    pairs = pairs_of(*((user, 0, "search", f"green tea own{user}") for user in users))
+    assert pairs.words == {"green": LEAST_USERS, "tea": LEAST_USERS}
+    assert pairs.counts == {}
 
 
 def test_a_log_without_searches_has_no_pairs():

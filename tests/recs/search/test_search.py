@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tagloom.config import SearchSettings, Settings
 from tagloom.data.tables import Events, Products
+from tagloom.data.words.text import WordSplitter
 from tagloom.errors import DataError, NotFittedError, UserError
 from tagloom.recs.search.answers import BASES
 from tagloom.recs.search.fit import Log, fit_search
@@ -193,7 +194,7 @@ def test_how_much_a_user_counts_is_learned_from_what_was_bought(products, vocabu
             time = datetime(2026, 1, 1, 0, minute, tzinfo=UTC) + timedelta(hours=user)
             event = {"user_id": f"{number}-{user}", "action": action, "time": time}
             log.append({**event, "text": text, "product_id": product})
-    pairs = Pairs.of(Events.of(log), products.frame["product_id"].to_list(), 30)
+    pairs = Pairs.of(Events.of(log), products.frame["product_id"].to_list(), WordSplitter().split, 30)
 
     def weight(told):
         def personal(user, _):
