@@ -72,8 +72,9 @@ class Learned:
         return WordSplitter(self.custom_words)
 
     def share_asked(self, query: Query) -> float:
-        """The share of a query's words that several users typed before."""
-        asked = [bool(word.words) and word.words[0] in self.asked_words for word in query.read]
+        """The share of a query's words that several users typed before; of what could not be read nothing is told."""
+        whole = [word for word in query.read if word.how not in ("part", "unknown")] or query.read
+        asked = [not self.asked_words.isdisjoint(word.words) for word in whole]
         return sum(asked) / max(1, len(asked))
 
     def named_by(self, vocabulary: Vocabulary) -> Learned:
