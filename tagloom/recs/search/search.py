@@ -110,10 +110,11 @@ class Search:
         shown = self._ready
         _check(query, top, allowed, len(shown))
         read = shown.read(query, self.learned.settings.max_words)
-        suggestions = shown.suggestions.complete(query, _SUGGESTED)
+        # Of a misspelt query what begins like the right one.
+        mended = any(word.how == "corrected" for word in read.read)
+        suggestions = shown.suggestions.complete(read.understood if mended else query, _SUGGESTED)
         if not read.read:
             return SearchAnswer((), (), "empty", "", suggestions=suggestions)
-        suggestions = suggestions or shown.suggestions.complete(read.understood, _SUGGESTED)
         vector = self.learned.vectors.query(read.meant)
         found = shown.candidates(read, vector, allowed=allowed, personal=personal)
         basis = "match" if found.matched else "default" if vector is None else "nearest"

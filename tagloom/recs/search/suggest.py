@@ -34,12 +34,14 @@ class Suggestions:
         starts: [S] sorted: the entries from each of their words on.
         entry: int64 [S] whose.
         weights: float64 [S].
+        first: bool [S], whether it is the first of the entry's words.
     """
 
     entries: tuple[str, ...]
     starts: tuple[str, ...]
     entry: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float64]
+    first: npt.NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -67,16 +69,18 @@ class Suggestions:
         for text, count in asked.items():
             weights[text] = weights.get(text, 0.0) + count
         entries = tuple(weights)
-        places: list[tuple[str, int, float]] = []
+        places: list[tuple[str, int, bool]] = []
         for ix, text in enumerate(entries):
             at = 0
             for number, word in enumerate(splitter.split(text)):
                 at = max(at, text.find(word, at))
-                places.append((text[at:], ix, weights[text] * (_INSIDE if number else 1.0)))
+                places.append((text[at:], ix, not number))
                 at += len(word)
         places.sort()
-        numbers = np.array([ix for _, ix, _ in places], np.int64)
-        return cls(entries, tuple(start for start, _, _ in places), numbers, np.array([each for *_, each in places]))
+        entry = np.array([ix for _, ix, _ in places], np.int64)
+        first = np.array([begins for *_, begins in places], np.bool_)
+        each = np.array(list(weights.values()), np.float64)[entry] * np.where(first, 1.0, _INSIDE)
+        return cls(entries, tuple(start for start, _, _ in places), entry, each, first)
 
     def complete(self, typed: str, top: int = 10) -> tuple[str, ...]:
         """What begins like this, the most searched first; of nothing typed the most searched of all.
@@ -91,16 +95,23 @@ class Suggestions:
         found = self._beginning(start, top)
         before, blank, last = start.rpartition(" ")
         if not found and blank:
-            found = tuple(f"{before} {rest}" for rest in self._beginning(last, top) if rest not in before.split())
+            found = tuple(f"{before} {rest}" for rest in self._beginning(last, top, inside=False))
         return found
 
-    def _beginning(self, start: str, top: int) -> tuple[str, ...]:
+    def _beginning(self, start: str, top: int, inside: bool = True) -> tuple[str, ...]:
         first, last = bisect_left(self.starts, start), bisect_left(self.starts, start + "\U0010ffff")
         weights = self.weights[first:last]
+        if not inside:
+            chosen = np.flatnonzero(self.first[first:last])
+            return self._best(first + chosen, weights[chosen], top)
+        return self._best(np.arange(first, last), weights, top)
+
+    def _best(self, places: npt.NDArray[np.int64], weights: npt.NDArray[np.float64], top: int) -> tuple[str, ...]:
+        """The entries at some places, the heaviest first."""
         # More than are shown: an entry may be found at several of its words.
         some = min(len(weights), 4 * top)
         best = np.argpartition(-weights, some - 1)[:some] if some else np.zeros(0, np.int64)
-        order = best[np.lexsort((best, -weights[best]))] + first
+        order = places[best[np.lexsort((best, -weights[best]))]]
         shown = dict.fromkeys(self.entries[ix] for ix in self.entry[order].tolist())
         return tuple(shown)[:top]
 

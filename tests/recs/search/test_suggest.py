@@ -44,6 +44,10 @@ def test_the_last_word_is_completed_where_no_query_goes_on_so(suggestions):
     assert suggestions.complete("green canv") == ("green canvas shoes",)
 
 
+def test_the_last_word_is_not_completed_by_what_stands_inside_a_query(suggestions):
+    assert suggestions.complete("green sho") == ()
+
+
 def test_nothing_typed_gets_the_most_searched(suggestions):
     assert suggestions.complete("", 2) == ("red dress", "双肩包 女")
 
