@@ -233,6 +233,19 @@ class RecommenderSettings(Section):
     seed: int = Field(0, ge=0, description="Seed of initial weights and order.")
 
 
+class SearchSettings(Section):
+    """How queries are read, and how the search learns."""
+
+    max_words: int = Field(32, ge=1, le=1_000, description="Different words read of a query; the rest is ignored.")
+    max_features: int = Field(50_000, ge=100, le=10_000_000, description="Most words that get a vector of their own.")
+    width: int = Field(64, ge=8, le=4_096, description="Width of the vectors of words, tags and products.")
+    epochs: int = Field(12, ge=1, le=1_000, description="Most passes over the queries.")
+    exact: int = Field(
+        50_000, ge=0, le=100_000_000, description="Products up to which vectors are compared one by one."
+    )
+    seed: int = Field(0, ge=0, description="Seed of initial weights, drawn queries and order.")
+
+
 class RulesSettings(Section):
     """What is shown of what was recommended, where a question says nothing else."""
 
@@ -256,6 +269,7 @@ class Settings(Section):
     split: SplitSettings = Field(SplitSettings(), description="How products are divided.")
     tagger: TaggerSettings = Field(TaggerSettings(), description="The Tagger's model and training.")
     recommender: RecommenderSettings = Field(RecommenderSettings(), description="The Recommender's model and training.")
+    search: SearchSettings = Field(SearchSettings(), description="How queries are read, and how the search learns.")
     rules: RulesSettings = Field(RulesSettings(), description="What is shown of what was recommended.")
 
 
