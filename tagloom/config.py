@@ -240,9 +240,6 @@ class SearchSettings(Section):
     max_features: int = Field(50_000, ge=100, le=10_000_000, description="Most words that get a vector of their own.")
     width: int = Field(64, ge=8, le=4_096, description="Width of the vectors of words, tags and products.")
     epochs: int = Field(12, ge=1, le=1_000, description="Most passes over the queries.")
-    exact: int = Field(
-        50_000, ge=0, le=100_000_000, description="Products up to which vectors are compared one by one."
-    )
     seed: int = Field(0, ge=0, description="Seed of initial weights, drawn queries and order.")
 
 

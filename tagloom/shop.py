@@ -30,17 +30,12 @@ if TYPE_CHECKING:
     from tagloom.measure.tagging import TagMetrics
     from tagloom.recs.measured import Measured
     from tagloom.recs.recommender import Recommender
+    from tagloom.recs.showing import Today
     from tagloom.tags.tagger import Tagger
 
 SETTINGS = "tagloom.toml"
 JOBS = ("tags", "recs", "words")
 _SECTIONS = {"tags": "tagger", "recs": "recommender"}
-_LISTS = {
-    ("tags", "synonyms"): "# A line a tag: name = alias, alias\n# 笔记本电脑 = 笔记本, 手提电脑\n",
-    ("tags", "stop_tags"): "# Tags that are never wanted, one a line; name=* drops a whole attribute.\n",
-    ("text", "words"): "# Your own words and brands, one a line; they are never split.\n",
-    ("rules", "hidden"): "# Ids of products that are never shown, one a line.\n",
-}
 
 
 @dataclass(frozen=True)
@@ -57,6 +52,8 @@ class Shop:
         Raises:
             ShopError: the folder holds a shop, or something else, already.
         """
+        from tagloom.data.vocabulary.lists import LIST_FILES
+
         path = Path(folder)
         if (path / SETTINGS).exists():
             raise ShopError(f"{path}: is a shop already; use it, or choose another folder")
@@ -65,7 +62,7 @@ class Shop:
         with disk_errors(path):
             path.mkdir(parents=True, exist_ok=True)
             settings = Settings()
-            for (section, key), text in _LISTS.items():
+            for (section, key), text in LIST_FILES.items():
                 write_text(path / getattr(getattr(settings, section), key), text)
             write_text(path / SETTINGS, settings_toml(settings))
         return cls(path, settings)
@@ -202,17 +199,17 @@ class Shop:
         Raises:
             DataError: too few tagged products, or too few events.
         """
-        if job == "words":
-            return self._train_words()
         if job not in JOBS:
             raise ShopError(f"unknown job {job!r}; there are {', '.join(JOBS)}")
+        if job == "words":
+            return self._train_words()
         section = _SECTIONS[job]
         given = {**getattr(self.settings, section).model_dump(), **settings}
         asked = getattr(settings_from({section: given}, "settings"), section)
         catalogue, versions = self._catalogue, self._versions(job)
         if job == "recs":
             reader = recs.Reader.of(self._versions("tags"), catalogue)
-            return recs.train_recommender(versions, catalogue, asked, reader, progress)
+            return recs.train_recommender(versions, catalogue, (asked, self.settings.search), reader, progress)
         vectors = self.lexicon().vectors if asked.word_vectors else None
         return tags.train_tagger(versions, catalogue, self.settings.split, asked, vectors, progress)
 
@@ -233,7 +230,7 @@ class Shop:
     def measured(self, version: str | None = None) -> tuple[Version, Measured]:
         """Measure a Recommender on what users did after the part of the log that it learned from."""
         chosen = self._versions("recs").get(version)
-        return chosen, recs.measured(chosen, self._catalogue, self.settings.rules)
+        return chosen, recs.measured(chosen, self._catalogue, self._today)
 
     def add_tag(
         self, name: str, aliases: Sequence[str] = (), examples: Sequence[str] = (), texts: Sequence[str] = ()
@@ -273,8 +270,7 @@ class Shop:
 
     def recommender(self, version: str | None = None) -> Recommender:
         """The Recommender that answers now (or a named version), with the catalogue and all events of today."""
-        chosen = self._versions("recs").get(version)
-        return recs.load_recommender(chosen, self._catalogue, self.settings.rules, self.lists.hidden)
+        return recs.load_recommender(self._versions("recs").get(version), self._catalogue, self._today)
 
     def lexicon(self) -> Lexicon:
         """The shop's word vectors and sub-words; trained when there are none, or the catalogue has changed since."""
@@ -295,6 +291,10 @@ class Shop:
         return Catalogue(
             self.products, lambda: self.events, self.vocabulary, self.lists.words, self.raw_products.fingerprint()
         )
+
+    @property
+    def _today(self) -> Today:
+        return recs.today_of(self.settings.rules, self.lists.hidden, self.vocabulary, self.folder)
 
     def _train_words(self) -> Version:
         return words.train_words(self._versions("words"), self.raw_products, self.settings.text, self.lists.words)

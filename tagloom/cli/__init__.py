@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from tagloom.cli import data, models, posts, recommend, vocabulary
+from tagloom.cli import data, models, posts, recommend, search, vocabulary
 from tagloom.cli.show import nobody_reads, say
 from tagloom.errors import TagloomError
 
@@ -42,6 +42,7 @@ data.add_to(app)
 models.add_to(app)
 recommend.add_to(app)
 posts.add_to(app)
+search.add_to(app)
 vocabulary.add_to(app)
 
 

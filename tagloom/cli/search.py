@@ -45,7 +45,7 @@ def search(
     from tagloom.shop import Shop
 
     opened = Shop.open(shop)
-    recommender: Any = opened.recommender(version or None)
+    recommender = opened.recommender(version or None)
     if suggest:
         found = recommender.suggest(query, top=top)
         if json:
@@ -53,7 +53,7 @@ def search(
         else:
             say("\n".join(found) or "Nothing begins like this.")
         return
-    answer: SearchAnswer = recommender.search(query, user_id=user or None, top=top)
+    answer = recommender.search(query, user_id=user or None, top=top)
     if json:
         as_json(told(answer))
     else:

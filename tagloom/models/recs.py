@@ -7,9 +7,10 @@ import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tagloom.config import RecommenderSettings, RulesSettings, SplitSettings
+from tagloom.config import RecommenderSettings, RulesSettings, SearchSettings, SplitSettings
 from tagloom.errors import DataError
 from tagloom.models.catalogue import Catalogue, Progress, checkpoints
 from tagloom.models.tags import load_tagger
@@ -18,9 +19,13 @@ from tagloom.versions import Version, Versions
 if TYPE_CHECKING:
     from tagloom.data.split import Rows
     from tagloom.data.tables import Events
+    from tagloom.data.vocabulary.vocab import Vocabulary
     from tagloom.recs.measured import Measured
     from tagloom.recs.recommender import Recommender
+    from tagloom.recs.showing import Today
     from tagloom.tags.tagger import Tagger
+
+_INDEX = "index"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +58,7 @@ class Reader:
 def train_recommender(
     versions: Versions,
     catalogue: Catalogue,
-    settings: RecommenderSettings,
+    settings: tuple[RecommenderSettings, SearchSettings],
     reader: Reader | None,
     progress: Progress | None,
 ) -> Version:
@@ -63,14 +68,15 @@ def train_recommender(
     """
     from tagloom.recs.recommender import Recommender
 
-    products, path = catalogue.products, versions.next_path()
-    before, after = _parts(catalogue, settings.split, settings.test)
-    recommender = Recommender(**settings.model_dump()).fit(
+    products, path, how = catalogue.products, versions.next_path(), settings[0]
+    before, after = _parts(catalogue, how.split, how.test)
+    recommender = Recommender(**how.model_dump()).fit(
         products,
         before,
         tagger=(reader.tagger, reader.unseen) if reader else None,
         vocabulary=catalogue.vocabulary,
         custom_words=catalogue.custom_words,
+        search=settings[1],
         log_folder=versions.folder.parent / "logs" / versions.job / path.name,
         checkpoint=checkpoints(versions),
         progress=progress,
@@ -85,7 +91,7 @@ def train_recommender(
         "with_clean_tags": products.fingerprint(),
         "events": catalogue.events().fingerprint(),
         "rows": {"train": len(before), "test": len(after)},
-        "split": {"by": settings.split, "test": settings.test},
+        "split": {"by": how.split, "test": how.test},
         "tagger": reader.name if reader else None,
     }
     recommender.save(path, data=data, metrics=figures)
@@ -93,7 +99,7 @@ def train_recommender(
     return versions.promote(path.name)
 
 
-def measured(version: Version, catalogue: Catalogue, rules: RulesSettings) -> Measured:
+def measured(version: Version, catalogue: Catalogue, today: Today) -> Measured:
     """How good a version is on what users did after the log that it learned from.
 
     Events that were imported since are among what it is measured on where the log is divided by time.
@@ -103,24 +109,24 @@ def measured(version: Version, catalogue: Catalogue, rules: RulesSettings) -> Me
     split = version.manifest.data["split"]
     before, after = _parts(catalogue, split["by"], split["test"])
     recommender = Recommender.load(version.path).named_by(catalogue.vocabulary)
-    return recommender.seeing(catalogue.products, **_shown(rules)).evaluate(before, after)
+    return recommender.seeing(catalogue.products, today=today).evaluate(before, after)
 
 
-def load_recommender(
-    version: Version, catalogue: Catalogue, rules: RulesSettings, hidden: Collection[str]
-) -> Recommender:
+def load_recommender(version: Version, catalogue: Catalogue, today: Today) -> Recommender:
     """A version's Recommender with the catalogue, the log, the tags' names and the rules of today."""
     from tagloom.recs.recommender import Recommender
 
     recommender = Recommender.load(version.path).named_by(catalogue.vocabulary)
-    return recommender.seeing(catalogue.products, catalogue.events(), datetime.now(UTC), hidden=hidden, **_shown(rules))
+    return recommender.seeing(catalogue.products, catalogue.events(), datetime.now(UTC), today)
 
 
-def _shown(settings: RulesSettings) -> dict[str, Any]:
+def today_of(settings: RulesSettings, hidden: Collection[str], vocabulary: Vocabulary, folder: Path) -> Today:
+    """What a shop in a folder says of today."""
     from tagloom.recs.rules import Rules
+    from tagloom.recs.showing import Today
 
     mixture = settings.model_dump(include={"per_category", "new_share", "variety"})
-    return {"rules": Rules(**mixture), "new_events": settings.new_events}
+    return Today(hidden, Rules(**mixture), settings.new_events, vocabulary, folder / _INDEX)
 
 
 def _parts(catalogue: Catalogue, by: str, share: float) -> tuple[Events, Events]:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 
 from tagloom.data.histories import Entry, history_of
-from tagloom.errors import UserError
+from tagloom.data.tables import Events, Products
+from tagloom.errors import NotFittedError, UserError
 from tagloom.recs.answers import BASIS, ProductScore, Recommendation, WantedTag
 from tagloom.recs.experts.contract import Asked
 from tagloom.recs.fitted import Fitted
+from tagloom.recs.items import Items
+from tagloom.recs.offers import Offers
 from tagloom.recs.reasons import reasons
 from tagloom.recs.rules import Rules
-from tagloom.recs.windows import merged
+from tagloom.recs.search.answers import SearchAnswer
+from tagloom.recs.search.search import Search
+from tagloom.recs.showing import Showing, Today
+from tagloom.recs.windows import merged, read_histories
 
 _USERS_AT_ONCE = 1_000
 
@@ -89,3 +96,43 @@ def check_top(top: int) -> None:
     """Raises a `UserError` where nothing is asked for."""
     if top < 1:
         raise UserError(f"top: expected a whole number from 1, came {top}")
+
+
+def search(
+    fitted: Fitted,
+    query: str,
+    who: tuple[str | None, Iterable[Entry] | None],
+    top: int,
+    rules: Rules | None,
+) -> SearchAnswer:
+    """See `Recommender.search`; `who` is a user or a history, or neither."""
+    found, personal = finding(fitted), None
+    if who != (None, None):
+        asked = of(fitted, *who, top)
+        personal = fitted.personal(asked) if fitted.knows(asked)[0] else None
+    ruled = fitted.ruled(rules)
+    return found.answer(query, top, personal=personal, allowed=None if ruled is None else ruled.allowed)
+
+
+def finding(fitted: Fitted) -> Search:
+    """Its search.
+
+    Raises:
+        NotFittedError: it was not learned.
+    """
+    if fitted.search is None:
+        raise NotFittedError(
+            "this Recommender has not learned to search; train it in a shop, or with fit(..., search=SearchSettings())"
+        )
+    return fitted.search
+
+
+def seeing(fitted: Fitted, products: Products, events: Events | None, now: datetime | None, today: Today) -> Fitted:
+    """See `Recommender.seeing`."""
+    items = Items.of(products, fitted.items.known)
+    log = Events.of([]) if events is None else events
+    showing = Showing(Offers(products, frozenset(today.hidden)), today.rules, today.new_events)
+    found = fitted.seeing(items, read_histories(log, items, fitted.settings, now), showing)
+    if fitted.search is None:
+        return found
+    return replace(found, search=fitted.search.seeing(products, today.vocabulary, today.index_folder))

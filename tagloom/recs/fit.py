@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tagloom.config import RecommenderSettings
+from tagloom.config import RecommenderSettings, SearchSettings, Settings
+from tagloom.data.histories import Histories
 from tagloom.data.split import hold_out as hold_out_products
 from tagloom.data.split import take
 from tagloom.data.tables import Events, Products
@@ -21,15 +22,17 @@ from tagloom.errors import DataError
 from tagloom.recs.blend import Blend, Candidates, fit_blend, sharpened
 from tagloom.recs.experts.contract import Asked, Expert, Floats, Ints, TrainingData, events_of, figure
 from tagloom.recs.experts.network import NetworkExpert
-from tagloom.recs.fitted import LOOKED_AT, NOBODY, Fitted, read_histories
+from tagloom.recs.fitted import LOOKED_AT, NOBODY, Fitted
 from tagloom.recs.interest import Interest, fit_interest
 from tagloom.recs.items import Items, Known
 from tagloom.recs.joint import Joint, columns_of
 from tagloom.recs.models import MODELS, experts_for, forget_learned, learned, with_loss
 from tagloom.recs.offers import Offers
 from tagloom.recs.scored import Scored
+from tagloom.recs.search.search import Search
 from tagloom.recs.showing import Showing
 from tagloom.recs.split import hold_out
+from tagloom.recs.windows import read_histories
 from tagloom.tags.tagger import Tagger
 
 if TYPE_CHECKING:
@@ -75,6 +78,7 @@ def fit_recommender(
     vocabulary: Vocabulary | None,
     custom_words: Sequence[str],
     tagger: tuple[Tagger, Ints] | None,
+    search: SearchSettings | None,
     listeners: Listeners,
 ) -> Fitted:
     """Everything that `Recommender.fit` does; `tagger` comes with the rows of products that it has not learned from."""
@@ -94,12 +98,30 @@ def fit_recommender(
     tagger = tagger or _own_tagger(products, settings, vocabulary, custom_words)
     if tagger is not None:
         fitted = with_tagger(fitted, data, products, *tagger)
+    if search is not None:
+        # Before the experts learn from valid: what a user took after the newest queries must not be known to them.
+        found = Search.fit(
+            products,
+            events,
+            Settings(search=search, recommender=settings),
+            vocabulary=vocabulary,
+            custom_words=custom_words,
+            personal=functools.partial(_personal, fitted, histories),
+            progress=listeners.progress and functools.partial(listeners.progress, "search"),
+        )
+        fitted = replace(fitted, search=found)
     fitted = fitted.seeing(items, histories, Showing(Offers(products)))
     if settings.refit:
         fitted = learned_again(fitted, replace(data, asked=Asked(histories, items)), listeners)
     if listeners.checkpoint is not None:
         forget_learned(listeners.checkpoint)
     return fitted
+
+
+def _personal(fitted: Fitted, histories: Histories, user_id: str, seconds: int) -> Callable[[Ints], Floats]:
+    """A user's scores of products by what was known before a moment."""
+    rows = [row for row in [histories.row(user_id)] if row is not None]
+    return fitted.personal(Asked(histories.of(rows).before(seconds), fitted.items))
 
 
 def learned_again(fitted: Fitted, data: TrainingData, listeners: Listeners) -> Fitted:

@@ -5,9 +5,8 @@ Shapes: B users, P products, L tags.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from tagloom.config import RecommenderSettings
-from tagloom.data.histories import Histories, histories_of
-from tagloom.data.tables import Events
+from tagloom.data.histories import Histories
 from tagloom.errors import NotFittedError, UserError
 from tagloom.recs.blend import Blend
 from tagloom.recs.experts.contract import Asked, Expert, Floats, Ints, events_of
@@ -28,11 +26,11 @@ from tagloom.recs.joint import Joint, columns_of
 from tagloom.recs.rules import Rules
 from tagloom.recs.scored import Scored, at, joined, log_sum, sparse
 from tagloom.recs.showing import Ruled, Showing
-from tagloom.recs.windows import merged
 
 if TYPE_CHECKING:
     from tagloom.data.vocabulary.vocab import Vocabulary
     from tagloom.nn.training import Trained
+    from tagloom.recs.search.search import Search
     from tagloom.tags.tagger import Tagger
 
 # Scores that are held at a time, for all experts together.
@@ -65,6 +63,7 @@ class Fitted:
         contributions: of each expert its weight, and nDCG@10 on valid alone and of the blend without it.
         trained: how training of the networks went, right after `fit`.
         showing: what may be shown of today's products; None after `load`, until `seeing`.
+        search: finds by words; None: it was not learned.
     """
 
     settings: RecommenderSettings
@@ -81,6 +80,7 @@ class Fitted:
     contributions: tuple[dict[str, Any], ...]
     trained: Mapping[str, Trained]
     showing: Showing | None = None
+    search: Search | None = None
 
     # Products
 
@@ -98,6 +98,12 @@ class Fitted:
         told = np.where(at(sparse(rows, len(asked.items)), some) > 0, -np.inf, self._joined(asked, some))
         rest = log_sum(told) + np.log(len(asked.items) / some.shape[1])
         return Scored(scores, rows, rest.astype(np.float32))
+
+    def personal(self, asked: Asked) -> Callable[[Ints], Floats]:
+        """One user's scores of some products, int64 [C] -> [C]; of somebody of whom nothing is known 0."""
+        if not self.knows(asked).any():
+            return lambda rows: np.zeros(len(rows), np.float32)
+        return lambda rows: self._joined(asked, rows[None])[0]
 
     def candidates(self, asked: Asked, ruled: Ruled | None = None) -> Ints | None:
         """[B, C] of a large catalogue what is looked at, each once, -1 for no more; None: all.
@@ -287,11 +293,3 @@ class Fitted:
             default = np.append(self.default, self.default.min(initial=0.0))[met]
         shown = showing and showing.counting(events_of(Asked(histories, items)).astype(np.float32), default)
         return replace(self, items=items, histories=histories, default=default, showing=shown)
-
-
-def read_histories(
-    events: Events, items: Items, settings: RecommenderSettings, now: datetime | None = None
-) -> Histories:
-    """The histories of a log, the events of a session on one product made one; later events than `now` are left out."""
-    found = histories_of(events, items.product_ids, now=now)
-    return merged(found, settings.session_minutes, settings.weights)

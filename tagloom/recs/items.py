@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +151,14 @@ class Items:
     def large(self) -> bool:
         """Whether there are too many to look at each of them for every answer."""
         return len(self) > EXACT
+
+    @cached_property
+    def keys(self) -> Ints:
+        """[P] a number of each product that it keeps, whatever catalogue it is in: a hash of its id, not negative."""
+        told = b"".join(
+            blake2b(one.encode("utf-8", "surrogatepass"), digest_size=8).digest() for one in self.product_ids
+        )
+        return np.frombuffer(told, np.uint64).astype(np.int64) & np.iinfo(np.int64).max
 
     @cached_property
     def row_of_known(self) -> Ints:

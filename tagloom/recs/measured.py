@@ -21,9 +21,10 @@ from tagloom.measure.ranking import RankingMetrics, ranking_metrics, top_of
 from tagloom.recs.blend import Blend
 from tagloom.recs.experts.contract import Asked, Expert, Ints, events_of
 from tagloom.recs.experts.popular import PopularExpert
-from tagloom.recs.fitted import Fitted, read_histories
+from tagloom.recs.fitted import Fitted
 from tagloom.recs.items import Items
 from tagloom.recs.showing import Ruled
+from tagloom.recs.windows import read_histories
 
 _PRODUCTS, _TAGS = 100, 20  # the length of what is measured
 _CUTS = (5, 10, 20)

@@ -85,13 +85,35 @@ class Nearest:
         keys = np.asarray(found.keys, np.int64).reshape(len(asked), -1)
         # What was not found has no sound key; what was found is told by its distance.
         there = np.isfinite(np.asarray(found.distances).reshape(keys.shape))
-        return np.where(there, self._row_of[np.where(there, keys, self.keys[0])], -1)
+        order, ordered = self._by_key
+        places = np.searchsorted(ordered, keys).clip(max=len(ordered) - 1)
+        return np.where(there & (ordered[places] == keys), order[places], -1)
+
+    def found(self, asked: Floats, most: int, allowed: npt.NDArray[np.bool_] | None = None) -> tuple[Ints, Floats]:
+        """For one vector [D] the nearest rows [C], the nearest first, and their scores.
+
+        Args:
+            asked: [D].
+            most: the largest C.
+            allowed: [P] what may be found; None: all. With some forbidden all others are looked at.
+        """
+        if allowed is not None and not allowed.all():
+            rows = np.flatnonzero(allowed)
+            scores = self.table[rows] @ asked
+            if len(rows) > most:
+                best = np.argpartition(-scores, most - 1)[:most]
+                rows = rows[best]
+        else:
+            (rows,) = self.rows(asked[None], most)
+            rows = rows[rows >= 0]
+        scores = self.table[rows] @ asked
+        order = np.lexsort((rows, -scores))
+        return rows[order], scores[order]
 
     @cached_property
-    def _row_of(self) -> Ints:
-        found = np.full(int(self.keys.max()) + 1, -1, np.int64)
-        found[self.keys] = np.arange(len(self.keys))
-        return found
+    def _by_key(self) -> tuple[Ints, Ints]:
+        order = np.argsort(self.keys)
+        return order, self.keys[order]
 
     def packed(self) -> Bytes | None:
         """The index as bytes; None without one."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagloom.artifact import check_artifact, new_artifact
-from tagloom.config import RecommenderSettings, settings_from
+from tagloom.config import RecommenderSettings, SearchSettings, settings_from
 from tagloom.data.histories import Entry
 from tagloom.data.tables import Events, Products
 from tagloom.errors import NotFittedError
@@ -16,17 +16,16 @@ from tagloom.recs import asking
 from tagloom.recs.answers import ProductScore, Recommendation, WantedTag
 from tagloom.recs.experts.contract import Ints
 from tagloom.recs.fit import Listeners, fit_recommender
-from tagloom.recs.fitted import Fitted, read_histories
-from tagloom.recs.items import Items
+from tagloom.recs.fitted import Fitted
 from tagloom.recs.measured import Measured, measured
-from tagloom.recs.offers import Offers
 from tagloom.recs.rules import Rules
-from tagloom.recs.showing import Showing
+from tagloom.recs.showing import Today
 from tagloom.recs.storage import load_fitted, save_fitted
 
 if TYPE_CHECKING:
     from tagloom.data.vocabulary.vocab import Vocabulary
     from tagloom.nn.training import Trained
+    from tagloom.recs.search.answers import SearchAnswer
     from tagloom.tags.tagger import Tagger
 
 __all__ = ["JOB", "ProductScore", "Recommendation", "Recommender", "WantedTag"]
@@ -61,6 +60,7 @@ class Recommender:
         tagger: tuple[Tagger, Ints] | None = None,
         vocabulary: Vocabulary | None = None,
         custom_words: Sequence[str] = (),
+        search: SearchSettings | None = None,
         log_folder: Path | None = None,
         checkpoint: Path | None = None,
         progress: Callable[[str, int, dict[str, float]], object] | None = None,
@@ -74,6 +74,7 @@ class Recommender:
                 one on four fifths of the products.
             vocabulary: gives the tags' stable ids.
             custom_words: words and brands that are never split.
+            search: how the search learns; None: it does not.
             log_folder: where TensorBoard curves go, a folder for each expert.
             checkpoint: a folder from which training that was broken off goes on, to the same result.
             progress: told the expert, pass number and figures after each pass.
@@ -89,6 +90,7 @@ class Recommender:
             vocabulary=vocabulary,
             custom_words=custom_words,
             tagger=tagger,
+            search=search,
             listeners=Listeners(log_folder, checkpoint, progress),
         )
         return self
@@ -173,44 +175,56 @@ class Recommender:
         fitted = self._ready
         return asking.tags(fitted, asking.of(fitted, user_id, history, top), product, texts, top)
 
-    def seeing(
+    def search(
         self,
-        products: Products,
-        events: Events | None = None,
-        now: datetime | None = None,
+        query: str,
+        user_id: str | None = None,
         *,
-        hidden: Iterable[str] = (),
-        rules: Rules = Rules(),  # noqa: B008 (frozen)
-        new_events: int = 5,
+        history: Iterable[Entry] | None = None,
+        top: int = 10,
+        rules: Rules | None = None,
+    ) -> SearchAnswer:
+        """Products and tags for a query, in the order of this user's taste where there is one.
+
+        Args:
+            query: words in any spelling and language; there is no query syntax.
+            user_id, history: as for `products`; neither: nobody.
+            top: most products, and most tags, from 1.
+            rules: what may be shown; their mixture is for recommendations alone.
+
+        Raises:
+            NotFittedError: before `fit`, after a `fit` without search, or after `load` before `seeing`.
+            UserError: the query is no text, both user and history, or `top` below 1.
+        """
+        return asking.search(self._ready, query, (user_id, history), top, rules)
+
+    def suggest(self, typed: str, top: int = 10) -> tuple[str, ...]:
+        """Whole queries that begin like what is typed, the most searched first.
+
+        Raises:
+            NotFittedError, UserError: as `search`.
+        """
+        return asking.finding(self._ready).suggest(typed, top)
+
+    def seeing(
+        self, products: Products, events: Events | None = None, now: datetime | None = None, today: Today | None = None
     ) -> Recommender:
         """The same Recommender with the catalogue and the log of now; nothing is trained.
 
-        A product that came since is recommended by its tags and its text, a user who came since by what they did.
+        A product that came since is recommended and found by its tags and its text, a user who came since by what they
+        did.
 
         Args:
             products: all of them; those that are missing are recommended no more.
             events: everybody's; None: nobody's.
             now: what is later than this is left out; None: nothing is.
-            hidden: ids of products that are never shown.
-            rules: of the shop; they hold where a question gives none of its own.
-            new_events: a product with fewer events is new, for `rules.new_share`.
+            today: what else the shop says of today, such as its rules; None: nothing.
         """
-        fitted = self._ready
-        items = Items.of(products, fitted.items.known)
-        log = Events.of([]) if events is None else events
-        other = Recommender(**self.settings)
-        other._fitted = fitted.seeing(
-            items,
-            read_histories(log, items, fitted.settings, now),
-            Showing(Offers(products, frozenset(hidden)), rules, new_events),
-        )
-        return other
+        return self._with(asking.seeing(self._ready, products, events, now, today or Today()))
 
     def named_by(self, vocabulary: Vocabulary) -> Recommender:
-        """The same Recommender with the vocabulary's names of today."""
-        other = Recommender(**self.settings)
-        other._fitted = self._ready.named_by(vocabulary)
-        return other
+        """The same Recommender with the vocabulary's names of today; the search takes them when it sees products."""
+        return self._with(self._ready.named_by(vocabulary))
 
     def evaluate(self, before: Events, after: Events) -> Measured:
         """Measure on what users did after the log that was learned from.
@@ -254,6 +268,11 @@ class Recommender:
         recommender = cls(**manifest.settings)
         recommender._fitted = load_fitted(folder, recommender._checked())
         return recommender
+
+    def _with(self, fitted: Fitted) -> Recommender:
+        other = Recommender(**self.settings)
+        other._fitted = fitted
+        return other
 
     @property
     def _ready(self) -> Fitted:

@@ -5,10 +5,12 @@ Shapes: B users, P products, C candidates of a user, K places.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,8 +19,30 @@ from tagloom.recs.offers import Offers
 from tagloom.recs.rules import Bools, Rules, arranged, varied
 from tagloom.recs.scored import Floats, Ints, Scored
 
+if TYPE_CHECKING:
+    from tagloom.data.vocabulary.vocab import Vocabulary
+
 # Of what is taken most now so many stand by, for users of whose likeliest products none may be shown.
 _STAND_BY = 200
+
+
+@dataclass(frozen=True)
+class Today:
+    """What a shop says of its catalogue now.
+
+    Args:
+        hidden: ids of products that are never shown.
+        rules: they hold where a question gives none of its own.
+        new_events: a product with fewer events is new, for `rules.new_share`.
+        vocabulary: gives the search the tags' names and aliases of today; None: those of training.
+        index_folder: where the search keeps the catalogue's words; None: nowhere.
+    """
+
+    hidden: Collection[str] = ()
+    rules: Rules = field(default_factory=Rules)
+    new_events: int = 5
+    vocabulary: Vocabulary | None = None
+    index_folder: Path | None = None
 
 
 def _unknown() -> Floats:

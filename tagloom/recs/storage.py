@@ -17,9 +17,10 @@ from tagloom.recs.interest import Interest
 from tagloom.recs.items import Items, Known
 from tagloom.recs.joint import Joint
 from tagloom.recs.models import load_expert, save_expert
+from tagloom.recs.search.search import Search
 from tagloom.tags.tagger import Tagger
 
-_FILE, _ARRAYS, _TAGGER = "recommender.json", "recommender.safetensors", "tagger"
+_FILE, _ARRAYS, _TAGGER, _SEARCH = "recommender.json", "recommender.safetensors", "tagger", "search"
 
 
 def save_fitted(fitted: Fitted, folder: Path) -> None:
@@ -53,6 +54,9 @@ def save_fitted(fitted: Fitted, folder: Path) -> None:
         save_expert(name, expert, folder)
     if fitted.tagger is not None:
         fitted.tagger.save(folder / _TAGGER)
+    if fitted.search is not None:
+        (folder / _SEARCH).mkdir()
+        fitted.search.save(folder / _SEARCH)
     write_training(folder, fitted.trained)
 
 
@@ -90,4 +94,5 @@ def load_fitted(folder: Path, settings: RecommenderSettings) -> Fitted:
         unseen=arrays["unseen"],
         contributions=tuple(about["contributions"]),
         trained={},
+        search=Search.load(folder / _SEARCH) if (folder / _SEARCH).is_dir() else None,
     )

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tagloom.config import RecommenderSettings
 from tagloom.data.batches import shared
-from tagloom.data.histories import ACTION_WEIGHTS, Histories
-from tagloom.data.tables import ACTIONS
-from tagloom.recs.items import bags
+from tagloom.data.histories import ACTION_WEIGHTS, Histories, histories_of
+from tagloom.data.tables import ACTIONS, Events
+from tagloom.recs.items import Items, bags
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -265,3 +267,11 @@ def ratings_of(histories: Histories) -> Floats:
     """[N] the values of ratings; NaN for other actions, whose values are quantities and the like."""
     rates = histories.action_ix == ACTIONS.index("rate")
     return np.where(rates, histories.values, np.float32(np.nan))
+
+
+def read_histories(
+    events: Events, items: Items, settings: RecommenderSettings, now: datetime | None = None
+) -> Histories:
+    """The histories of a log, the events of a session on one product made one; later events than `now` are left out."""
+    found = histories_of(events, items.product_ids, now=now)
+    return merged(found, settings.session_minutes, settings.weights)

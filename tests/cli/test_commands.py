@@ -124,6 +124,7 @@ def test_the_json_of_every_command_is_one_document(cli, shop, trained_shop, recs
         "train": [shop, "words"],
         "tag": [shop, "--text", "牛仔外套"],
         "recommend": [recs_shop, "u0001"],
+        "search": [recs_shop, "高端"],
         "tags add": [shop, "骑行装备"],
         "tags rename": [shop, "高端", "高级"],
         "tags merge": [shop, "高端", "平价"],

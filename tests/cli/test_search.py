@@ -4,14 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from tagloom.recs.recommender import Recommender
-
-pytestmark = pytest.mark.skipif(
-    not hasattr(Recommender, "search"), reason="the Recommender does not search yet, so there is no command"
-)
-
 
 def found(cli, shop, *arguments):
     done = cli("search", shop, *arguments, "--json")

@@ -63,3 +63,22 @@ def test_packed_and_unpacked_it_answers_alike(indexed):
     back = Nearest.of(table(), np.arange(ROWS), Nearest.unpacked(indexed.packed()), exact=0)
     asked = table(20, seed=2)
     assert np.array_equal(back.rows(asked, 10), indexed.rows(asked, 10))
+
+
+@pytest.mark.parametrize("exact", [0, ROWS])
+def test_only_what_is_allowed_is_found_for_one(exact):
+    near = Nearest.of(table(), np.arange(ROWS), exact=exact)
+    allowed = np.zeros(ROWS, np.bool_)
+    allowed[[4, 9, 700]] = True
+    rows, scores = near.found(table()[9], 2, allowed)
+    assert rows[0] == 9
+    assert set(rows.tolist()) < {4, 9, 700}
+    assert (np.diff(scores) <= 0).all()
+    assert near.found(table()[7], 5)[0][0] == 7
+    assert len(near.found(table()[7], 5, np.zeros(ROWS, np.bool_))[0]) == 0
+
+
+def test_keys_can_be_any_numbers():
+    keys = np.arange(50)[::-1] * 10**12 + 7
+    near = Nearest.of(table(50), keys, exact=0)
+    assert near.rows(table(50), 1).ravel().tolist() == list(range(50))

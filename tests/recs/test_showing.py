@@ -9,6 +9,7 @@ import pytest
 from tagloom import Events, Products, Recommender
 from tagloom.errors import NotFittedError, UserError
 from tagloom.recs.rules import Rules
+from tagloom.recs.showing import Today
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS = ("tea", "cup", "pot")
@@ -48,7 +49,7 @@ def recommender():
 
 
 def seeing(recommender, hidden=(), rules=None, **more):
-    return recommender.seeing(Products.of(rows(**more)), log(), hidden=hidden, rules=rules or Rules())
+    return recommender.seeing(Products.of(rows(**more)), log(), today=Today(hidden, rules or Rules()))
 
 
 def ids(found):

@@ -9,6 +9,14 @@ from tagloom.config import Settings
 from tagloom.data.vocabulary.normal import display_form, normal_form
 from tagloom.errors import VocabularyError
 
+# Section and key of each list's name -> what a new shop's file says.
+LIST_FILES = {
+    ("tags", "synonyms"): "# A line a tag: name = alias, alias\n# 笔记本电脑 = 笔记本, 手提电脑\n",
+    ("tags", "stop_tags"): "# Tags that are never wanted, one a line; name=* drops a whole attribute.\n",
+    ("text", "words"): "# Your own words and brands, one a line; they are never split.\n",
+    ("rules", "hidden"): "# Ids of products that are never shown, one a line.\n",
+}
+
 
 def default_stop_tags() -> Path:
     """The list of stop-tags that comes with the program, Chinese and English."""

@@ -171,10 +171,8 @@ class NetworkExpert:
             with torch.inference_mode():
                 vectors = self.network.items(shelf)
                 table = normalize(vectors, dim=-1).numpy()
-            # Products that came later are numbered after those of training.
-            keys = np.where(items.ids >= 0, items.ids, len(items.known.product_ids) + np.arange(len(items)))
             earlier = self._kept.last
-            return vectors, Nearest.of(table, keys, self._index if earlier is None else earlier[1].index)
+            return vectors, Nearest.of(table, items.keys, self._index if earlier is None else earlier[1].index)
 
         return self._kept.of(items, made)
 

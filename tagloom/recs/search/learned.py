@@ -19,10 +19,10 @@ from tagloom.config import SearchSettings
 from tagloom.data.tables import Products
 from tagloom.data.words.text import WordSplitter
 from tagloom.recs.items import Items, Known
+from tagloom.recs.nearest import Nearest
 from tagloom.recs.search.features import WordFeatures
 from tagloom.recs.search.joining import Joining
 from tagloom.recs.search.kept import kept_words
-from tagloom.recs.search.nearest import Nearest
 from tagloom.recs.search.queries import Query
 from tagloom.recs.search.reading import ProductWords
 from tagloom.recs.search.shown import Shown
@@ -115,7 +115,7 @@ class Learned:
             splitter=splitter,
             spelling=Spelling.of(words, filter(self.vectors.features.knows, sorted(self.asked_words))),
             index=WordIndex.of(words),
-            nearest=Nearest.of(items.product_ids, vectors, self.settings.exact, last.nearest if last else None),
+            nearest=Nearest.of(vectors, items.keys, last and last.nearest.index),
             popular=np.log(taken / max(1.0, taken.sum())).astype(np.float32),
             tags=tags,
             by_units=tags.by_units(),

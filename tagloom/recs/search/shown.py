@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tagloom.data.words.text import WordSplitter
-from tagloom.recs.search.nearest import Nearest
+from tagloom.recs.nearest import Nearest
 from tagloom.recs.search.queries import NEXT_READING, Query
 from tagloom.recs.search.reading import ProductWords
 from tagloom.recs.search.spelling import Spelling
@@ -114,7 +114,7 @@ class Shown:
         table = np.zeros((len(rows), len(FEATURES)), np.float32)
         table[np.searchsorted(rows, found), 0] = scores
         table[:, 1] = self._shares(query, rows)
-        table[:, 2] = 0.0 if vector is None else self.nearest.vectors[rows] @ vector
+        table[:, 2] = 0.0 if vector is None else self.nearest.table[rows] @ vector
         table[:, 3] = self.popular[rows]
         table[:, 4] = 0.0 if personal is None else personal(rows)
         return Candidates(rows, table, bool(len(found)))
