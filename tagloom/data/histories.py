@@ -172,19 +172,22 @@ def histories_of(events: Events, product_ids: Sequence[str], *, now: datetime | 
     """
     products = pl.DataFrame({"product_id": product_ids}, {"product_id": pl.String}).with_row_index("product_ix")
     users = events.frame.select("user_id").unique(maintain_order=True).with_row_index("user_ix")
-    log = events.frame.with_columns(pl.col("text").fill_null(""), pl.col("value").fill_nan(None))
+    # Lazily, so that a handful of events, as a question has them, goes through in one piece.
+    log = events.frame.lazy().with_columns(pl.col("text").fill_null(""), pl.col("value").fill_nan(None))
     late = pl.lit(False) if now is None else pl.col("time") > _utc(now)
     lost = pl.col("product_id").is_not_null() & pl.col("product_ix").is_null() & (pl.col("text") == "")
-    log = (
-        log.with_columns(again=pl.struct(log.columns).is_first_distinct().not_())
-        .join(products, on="product_id", how="left", maintain_order="left", validate="m:1")
+    judged = (
+        log.with_columns(again=pl.struct(events.frame.columns).is_first_distinct().not_())
+        .join(products.lazy(), on="product_id", how="left", maintain_order="left", validate="m:1")
         .with_columns(why=pl.when("again").then(0).when(late).then(1).when(lost).then(2))
+        .collect()
     )
     reasons = ("duplicate", "in the future", "unknown product")
-    counts = np.bincount(log["why"].drop_nulls().to_numpy(), minlength=len(reasons))
+    counts = np.bincount(judged["why"].drop_nulls().to_numpy(), minlength=len(reasons))
     kept = (
-        log.filter(pl.col("why").is_null())
-        .join(users, on="user_id", how="left", maintain_order="left")
+        judged.lazy()
+        .filter(pl.col("why").is_null())
+        .join(users.lazy(), on="user_id", how="left", maintain_order="left")
         .sort("user_ix", maintain_order=True)
         .select(
             pl.col("user_ix", "product_ix").cast(pl.Int64).fill_null(-1),
@@ -193,6 +196,7 @@ def histories_of(events: Events, product_ids: Sequence[str], *, now: datetime | 
             pl.col("value").cast(pl.Float32).fill_null(math.nan),
             "text",
         )
+        .collect()
     )
     return Histories(
         user_ids=tuple(users["user_id"].to_list()),

@@ -92,10 +92,11 @@ class Fitted:
         rows = self.candidates(asked, ruled)
         if rows is None:
             return Scored(self._joined(asked))
-        scores = np.where(rows < 0, -np.inf, self._joined(asked, rows))
         # What the others have together is estimated from some that are drawn once.
         some = np.tile(self._some, (len(asked), 1))
-        told = np.where(at(sparse(rows, len(asked.items)), some) > 0, -np.inf, self._joined(asked, some))
+        scores, told = np.split(self._joined(asked, np.hstack([rows, some])), [rows.shape[1]], axis=1)
+        scores = np.where(rows < 0, -np.inf, scores)
+        told = np.where(at(sparse(rows, len(asked.items)), some) > 0, -np.inf, told)
         rest = log_sum(told) + np.log(len(asked.items) / some.shape[1])
         return Scored(scores, rows, rest.astype(np.float32))
 

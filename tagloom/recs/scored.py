@@ -124,12 +124,16 @@ def sparse(rows: Ints, products: int, values: Floats | None = None) -> Any:
 
 def at(matrix: Any, rows: Ints) -> Floats:
     """The entries of a CSR matrix [B, P] at rows [B, C] of each user; 0 for a row of -1."""
-    users = np.repeat(np.arange(len(rows)), rows.shape[1])
-    found = np.zeros(rows.size, np.float32)
-    there = rows.ravel() >= 0
-    if there.any() and matrix.nnz:
-        found[there] = np.asarray(matrix[users[there], rows.ravel()[there]]).ravel()
-    return found.reshape(rows.shape)
+    matrix.sort_indices()
+    users, products = matrix.shape
+    # Every entry by one number, user by user; that is many times as quick as indexing the matrix.
+    keys = np.repeat(np.arange(users) * products, np.diff(matrix.indptr)) + matrix.indices
+    wanted = np.arange(users)[:, None] * products + rows
+    places = np.searchsorted(keys, wanted).clip(max=max(0, len(keys) - 1))
+    if not len(keys):
+        return np.zeros(rows.shape, np.float32)
+    found: Floats = np.where((keys[places] == wanted) & (rows >= 0), matrix.data[places], 0).astype(np.float32)
+    return found
 
 
 def joined(parts: Sequence[Ints]) -> Ints:

@@ -50,6 +50,7 @@ class NeighboursExpert:
     gain: float
     fade: float
     _kept: Kept[tuple[Any, Any]] = field(default_factory=Kept, repr=False)
+    _last_found: Kept[Any] = field(default_factory=Kept, repr=False)
 
     @classmethod
     def fit(cls, data: TrainingData, settings: RecommenderSettings) -> NeighboursExpert:
@@ -119,7 +120,10 @@ class NeighboursExpert:
         return joined([rows, largest(said @ self._alike(items)[1], most)])
 
     def _found(self, asked: Asked) -> Any:
-        """CSR matrix [B, P of training]."""
+        """CSR matrix [B, P of training]; that of the last that were asked is kept."""
+        return self._last_found.of(asked, lambda: self._reckoned(asked))
+
+    def _reckoned(self, asked: Asked) -> Any:
         histories, ids = asked.histories, asked.items.ids
         there = np.flatnonzero((histories.product_ix >= 0) & (ids[histories.product_ix] >= 0))
         said = (self.fade ** histories.later[there].astype(np.float32)).astype(np.float32)

@@ -7,14 +7,14 @@ the place of time). Products that a user does not have score 0. Shapes: B users,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from tagloom.config import RecommenderSettings
-from tagloom.recs.experts.contract import Arrays, Asked, Floats, Ints, TrainingData
+from tagloom.recs.experts.contract import Arrays, Asked, Floats, Ints, Kept, TrainingData
 from tagloom.recs.scored import at, largest
 
 _FARTHEST = 64  # products; what is farther counts as if it were so far
@@ -33,6 +33,7 @@ class RepeatsExpert:
 
     rates: Floats
     factors: Floats
+    _last_found: Kept[Any] = field(default_factory=Kept, repr=False)
 
     @classmethod
     def fit(cls, data: TrainingData, settings: RecommenderSettings) -> RepeatsExpert:  # noqa: ARG003 (as the others)
@@ -67,7 +68,10 @@ class RepeatsExpert:
         return largest(self._found(asked), min(most, int(asked.histories.lengths.max(initial=0))))
 
     def _found(self, asked: Asked) -> Any:
-        """CSR matrix [B, P] of the products of each history."""
+        """CSR matrix [B, P] of the products of each history; that of the last that were asked is kept."""
+        return self._last_found.of(asked, lambda: self._reckoned(asked))
+
+    def _reckoned(self, asked: Asked) -> Any:
         histories, items = asked.histories, asked.items
         there = np.flatnonzero(histories.product_ix >= 0)
         users, products = histories.user[there], histories.product_ix[there]
