@@ -125,12 +125,21 @@ def test_the_json_of_every_command_is_one_document(cli, shop, trained_shop, recs
         "tag": [shop, "--text", "牛仔外套"],
         "recommend": [recs_shop, "u0001"],
         "search": [recs_shop, "高端"],
+        "post": [recs_shop, "新买的包 #通勤"],
+        "tags accept": [shop, "露营神器"],
+        "tags decline": [shop, "露营神器"],
         "tags add": [shop, "骑行装备"],
         "tags rename": [shop, "高端", "高级"],
         "tags merge": [shop, "高端", "平价"],
         "tags split": [shop, "高端", "--part", "很高端=的"],
         "tags parent": [shop, "高端", ""],
     }
+    if words in ("tags accept", "tags decline"):
+        posts = [
+            f'{{"user_id": "u{n}", "action": "post", "time": "2026-01-01", "text": "#露营神器"}}' for n in range(3)
+        ]
+        (tmp_path / "posts.jsonl").write_text("\n".join(posts), encoding="utf-8")
+        assert cli("import", shop, "--events", tmp_path / "posts.jsonl").code == 0
     if words in ("tags undo", "tags history"):
         (record,) = json.loads(cli("tags", "rename", shop, "高端", "高级", "--json").out)
         arguments["tags undo"] = [shop, record["number"]]

@@ -21,7 +21,13 @@ def test_every_step_of_the_way_says_the_next_and_it_works(cli, files, tmp_path):
     done = cli("init", shop)
     assert done.code == 0
     assert f"Next: tagloom import {shop}" in done.out
-    assert {path.name for path in shop.iterdir()} == {"tagloom.toml", "synonyms.txt", "stop_tags.txt", "words.txt"}
+    assert {path.name for path in shop.iterdir()} == {
+        "tagloom.toml",
+        "synonyms.txt",
+        "stop_tags.txt",
+        "words.txt",
+        "hidden.txt",
+    }
 
     done = cli("import", shop, "--products", files.products, "--events", files.events)
     assert done.code == 0, done.err
