@@ -10,12 +10,13 @@ from typing import Any
 from tagloom.cli.data import import_
 from tagloom.cli.models import evaluate, tag, train
 from tagloom.cli.recommend import recommend
+from tagloom.cli.search import search
 from tagloom.cli.show import say, table
 from tagloom.errors import ShopError
 from tagloom.shop import SETTINGS, Shop
 
 _FILES = "sample"
-_SHOWN = 3
+_SHOWN, _SEARCHED = 3, "便宜的 藍牙耳機"
 _LAST, _LONGEST = 8, 50
 
 
@@ -70,14 +71,16 @@ def _step(number: int, what: str, command: str = "") -> None:
 
 
 def _recommend(shop: Path) -> dict[str, Any]:
-    """Steps 7 to 9; gives the Recommender's figures."""
+    """Steps 7 to 10; gives the Recommender's figures."""
     _step(7, "Learn what users want next", f"tagloom train {shop} recs")
     train(str(shop), "recs")
     _step(8, "Measure it on what they did later", f"tagloom evaluate {shop} recs")
     evaluate(str(shop), "recs")
     user = _show_history(shop)
-    _step(9, "Recommend products and tags to this user", f"tagloom recommend {shop} {user} --top 5")
-    recommend(str(shop), user, top=5)
+    _step(9, "Recommend products and tags to this user, and say why", f"tagloom recommend {shop} {user} --top 5 --why")
+    recommend(str(shop), user, top=5, why=True)
+    _step(10, "Find something, for this user", f"tagloom search {shop} '{_SEARCHED}' --user {user} --top 5")
+    search(str(shop), _SEARCHED, user=user, top=5)
     return Shop.open(shop).versions()[-1].manifest.metrics
 
 
