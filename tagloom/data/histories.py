@@ -28,6 +28,7 @@ ACTION_WEIGHTS: dict[str, float] = RecommenderSettings.model_fields["weights"].d
 
 _WORDS = ("search", "post")  # the actions that are about a text, not about a product
 _FIELDS = ("action", "product_id", "text", "time", "value")
+_REASONS = ("duplicate", "in the future", "unknown product")  # why an event is left out
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -182,8 +183,7 @@ def histories_of(events: Events, product_ids: Sequence[str], *, now: datetime | 
         .with_columns(why=pl.when("again").then(0).when(late).then(1).when(lost).then(2))
         .collect()
     )
-    reasons = ("duplicate", "in the future", "unknown product")
-    counts = np.bincount(judged["why"].drop_nulls().to_numpy(), minlength=len(reasons))
+    counts = np.bincount(judged["why"].drop_nulls().to_numpy(), minlength=len(_REASONS))
     kept = (
         judged.lazy()
         .filter(pl.col("why").is_null())
@@ -206,7 +206,7 @@ def histories_of(events: Events, product_ids: Sequence[str], *, now: datetime | 
         seconds=kept["time"].to_numpy(writable=True),
         values=kept["value"].to_numpy(writable=True),
         texts=tuple(kept["text"].to_list()),
-        left_out={why: count for why, count in zip(reasons, counts.tolist(), strict=True) if count},
+        left_out={why: count for why, count in zip(_REASONS, counts.tolist(), strict=True) if count},
     )
 
 

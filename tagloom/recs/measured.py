@@ -103,6 +103,10 @@ def measured(fitted: Fitted, before: Events, after: Events) -> Measured:
         raise DataError("nobody did anything with a product both before and after; give more events to measure on")
     asked, truth_known = Asked(earlier.of(rows[chosen]), items), truth[chosen]
     whole = Asked(earlier, items)
+    if fitted.showing is not None:
+        # How much a product is taken is told by what was known then.
+        shown = fitted.showing.counting(events_of(whole).astype(np.float32), fitted.default)
+        fitted = replace(fitted, showing=shown)
     tops = {name: model.top(asked, _PRODUCTS)[0] for name, model in _models(fitted, whole).items()}
     if fitted.showing is not None:
         tops[RECOMMENDER], _ = fitted.top(asked, _PRODUCTS, fitted.showing.mixed())

@@ -162,7 +162,7 @@ def test_it_is_measured_what_variety_costs_and_brings(recommender):
         }
         for user in range(160)
     ]
-    found = recommender.evaluate(log(), Events.of(later))
+    found = recommender.seeing(Products.of(rows())).evaluate(log(), Events.of(later))
     assert [*found.variety] == [0.0, 0.25, 0.5, 1.0]
     assert found.variety[0.0]["HR@10"] == pytest.approx(found.products["recommender"].values["HR@10"])
     assert found.variety[1.0]["popularity@10"] < found.variety[0.0]["popularity@10"]
