@@ -116,7 +116,7 @@ def recall(recommender: Any, users: Any) -> float:
     for user in users.tolist():
         asked = fitted.asked_of([f"u{user}"])
         every = Scored(fitted._joined(asked))
-        every = (every if fitted.again else every.without(fitted.history(asked))).top(10)[0]
+        every = (every if fitted.again else every.without(asked.taken)).top(10)[0]
         shares.append(np.isin(every, fitted.top(asked, 10)[0]).mean())
     return float(np.mean(shares))
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tagloom.nn.dropout import TextDropout
+from tagloom.nn.hardware import cpu_has_16_bits
 from tagloom.nn.padding import back_to_front
 from tagloom.nn.sizes import Size
 
@@ -73,8 +74,12 @@ class _Layer(nn.Module):
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         normed = self.norm(states)
-        front, _ = self.forwards(normed)  # [B, T, D]
-        back, _ = self.backwards(back_to_front(normed, lengths))  # [B, T, D]
+        kind = states.device.type
+        # A CPU without instructions for 16 bits has no LSTM in 16 bits at all.
+        half = torch.is_autocast_enabled(kind) and (kind != "cpu" or cpu_has_16_bits())
+        with torch.autocast(kind, enabled=half):
+            front, _ = self.forwards(normed)  # [B, T, D]
+            back, _ = self.backwards(back_to_front(normed, lengths))  # [B, T, D]
         joined = self.joined(torch.cat([front, back_to_front(back, lengths)], dim=2))  # [B, T, D]
         added: Tensor = states + self.dropout(joined)
         return added

@@ -22,6 +22,7 @@ from lightning.fabric.strategies.ddp import DDPStrategy
 from torch import nn
 
 from tagloom.errors import SettingsError, TagloomError
+from tagloom.nn.hardware import cpu_has_16_bits
 from tagloom.nn.optim import matrices, sparse_tables
 
 if TYPE_CHECKING:
@@ -147,8 +148,7 @@ def multiplies_in_16_bits() -> bool:
     """Whether this machine's GPU or CPU has instructions for bfloat16: without them it is slower than 32 bits."""
     if accelerator() == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    known = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("avx512_bf16", "amx_tile"))
-    return any(asked() for asked in known if asked is not None)
+    return cpu_has_16_bits()
 
 
 @contextlib.contextmanager

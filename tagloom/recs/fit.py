@@ -188,7 +188,7 @@ class _Judge:
         for asked, wanted in parts:
             rows = fitted.candidates(asked)
             scores = [expert.scores(asked, rows) for expert in fitted.experts.values()]
-            owned = Scored(scores[0], rows).without(fitted.history(asked)).hidden
+            owned = Scored(scores[0], rows).without(asked.taken).hidden
             self.parts.append((wanted, rows, scores, owned))
 
     def shown(self, *, again: bool) -> Iterator[tuple[list[Floats], Floats]]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
 
 from tagloom.config import RecommenderSettings
 from tagloom.data.histories import Histories
@@ -84,12 +83,12 @@ class Fitted:
 
     # Products
 
-    def scored(self, asked: Asked, ruled: Ruled | None = None) -> Scored:
+    def scored(self, asked: Asked, ruled: Ruled | None = None, most: int = 0) -> Scored:
         """The blend's scores, before anything is hidden: of all products, or of the likeliest of a large catalogue.
 
         The best products of a user compare as logs of probabilities do.
         """
-        rows = self.candidates(asked, ruled)
+        rows = self.candidates(asked, ruled, most)
         if rows is None:
             return Scored(self._joined(asked))
         # What the others have together is estimated from some that are drawn once.
@@ -100,48 +99,57 @@ class Fitted:
         rest = log_sum(told) + np.log(len(asked.items) / some.shape[1])
         return Scored(scores, rows, rest.astype(np.float32))
 
+    def among(self, asked: Asked, rows: Ints | None) -> Scored:
+        """The blend's scores of some products [C] alone, or of all: shares are then of these."""
+        if rows is None:
+            return Scored(self._joined(asked))
+        tiled = np.tile(rows, (len(asked), 1))
+        return Scored(self._joined(asked, tiled), tiled)
+
     def personal(self, asked: Asked) -> Callable[[Ints], Floats]:
         """One user's scores of some products, int64 [C] -> [C]; of somebody of whom nothing is known 0."""
         if not self.knows(asked).any():
             return lambda rows: np.zeros(len(rows), np.float32)
         return lambda rows: self._joined(asked, rows[None])[0]
 
-    def candidates(self, asked: Asked, ruled: Ruled | None = None) -> Ints | None:
+    def candidates(self, asked: Asked, ruled: Ruled | None = None, most: int = 0) -> Ints | None:
         """[B, C] of a large catalogue what is looked at, each once, -1 for no more; None: all.
 
         That is what each expert puts forward, more of it the fewer may be shown; where those are few, all of them.
         """
         if not asked.items.large:
             return None
+        forward = max(_CANDIDATES, most)
         if ruled is None:
-            return joined([self.experts[name].best(asked, _CANDIDATES) for name in self.blend.names])
+            return joined([self.experts[name].best(asked, forward) for name in self.blend.names])
         if ruled.rows is not None:
             return np.tile(ruled.rows, (len(asked), 1))
-        most = int(_CANDIDATES / ruled.share)
-        parts = [self.experts[name].best(asked, most) for name in self.blend.names]
-        return joined([*parts, np.tile(ruled.standing_by, (len(asked), 1))])
+        parts = [self.experts[name].best(asked, int(forward / ruled.share)) for name in self.blend.names]
+        return joined([*parts, np.tile(ruled.standing_by(most), (len(asked), 1))])
 
     def _joined(self, asked: Asked, rows: Ints | None = None) -> Floats:
         joined = self.blend.joined([self.experts[name].scores(asked, rows) for name in self.blend.names])
         # What no expert tells apart, such as for one who only searched, stands by what is taken now.
         return joined + _TIES * (self.default if rows is None else self.default[rows])
 
-    def offered(self, asked: Asked, ruled: Ruled | None = None) -> Scored:
+    def offered(self, asked: Asked, ruled: Ruled | None = None, most: int = 0) -> Scored:
         """What may be recommended: the blend's scores, for users of whom nothing is known what is taken most now; where
         that is not wanted, without what each has."""
         known = self.knows(asked)
-        found = self.scored(asked, ruled) if known.all() else self._default(asked, ruled)
+        found = self.scored(asked, ruled, most) if known.all() else self._default(asked, ruled, most)
         if known.any() and not known.all():
-            found = found.replaced(np.flatnonzero(known), self.scored(asked.of(np.flatnonzero(known)), ruled))
+            found = found.replaced(np.flatnonzero(known), self.scored(asked.of(np.flatnonzero(known)), ruled, most))
         again = self.again if ruled is None or ruled.rules.again is None else ruled.rules.again
-        return found if again else found.without(self.history(asked))
+        return found if again else found.without(asked.taken)
 
-    def _default(self, asked: Asked, ruled: Ruled | None) -> Scored:
+    def _default(self, asked: Asked, ruled: Ruled | None, most: int) -> Scored:
         if not asked.items.large:
             return Scored(np.tile(self.default, (len(asked), 1)))
-        rows = np.argpartition(-self.default, _CANDIDATES)[:_CANDIDATES]
         if ruled is not None:
-            rows = ruled.standing_by if ruled.rows is None else ruled.rows
+            rows = ruled.standing_by(most) if ruled.rows is None else ruled.rows
+        else:
+            most = min(max(_CANDIDATES, most), len(self.default) - 1)
+            rows = np.argpartition(-self.default, most)[:most]
         rest = np.log(max(1e-30, 1 - float(np.exp(self.default[rows]).sum())))
         shape = (len(asked), 1)
         return Scored(np.tile(self.default[rows], shape), np.tile(rows, shape), np.full(len(asked), rest, np.float32))
@@ -150,7 +158,7 @@ class Fitted:
         """The best products of each user, rows of the items, and their shares, [B, most] each; -1 for no more."""
         found, shares = np.full((len(asked), most), -1, np.int64), np.zeros((len(asked), most), np.float32)
         for rows, part in self.in_parts(asked, ruled):
-            offered = self.offered(part, ruled)
+            offered = self.offered(part, ruled, most)
             best, share = offered.top(most) if ruled is None else ruled.lists(offered, most)
             found[rows, : best.shape[1]], shares[rows, : best.shape[1]] = best, share
         return found, shares
@@ -159,7 +167,9 @@ class Fitted:
         """The users part by part, so that the memory that scores take stays bounded."""
         looked_at = len(asked.items)
         if asked.items.large:
-            looked_at = LOOKED_AT if ruled is None or ruled.rows is None else max(LOOKED_AT, len(ruled.rows))
+            looked_at = LOOKED_AT
+            if ruled is not None:
+                looked_at = int(LOOKED_AT / ruled.share) if ruled.rows is None else max(LOOKED_AT, len(ruled.rows))
         size = max(1, _SCORES_AT_ONCE // (max(1, looked_at) * (1 + len(self.experts))))
         for start in range(0, len(asked), size):
             rows = slice(start, min(len(asked), start + size))
@@ -169,15 +179,6 @@ class Fitted:
     def _some(self) -> Ints:
         """Products of a large catalogue, drawn evenly."""
         return np.sort(np.random.default_rng(0).choice(len(self.items), _DRAWN, replace=False))
-
-    @staticmethod
-    def history(asked: Asked) -> Any:
-        """CSR matrix [B, P] of the products of each history."""
-        histories = asked.histories
-        there = histories.product_ix >= 0
-        ones = np.ones(int(there.sum()), np.int8)
-        shape = (len(asked), len(asked.items))
-        return csr_matrix((ones, (histories.user[there], histories.product_ix[there])), shape=shape)
 
     # Users
 

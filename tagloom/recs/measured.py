@@ -117,7 +117,8 @@ def measured(fitted: Fitted, before: Events, after: Events) -> Measured:
     for level, ruled in _varied(fitted).items():
         top, _ = fitted.top(asked, 10, ruled)
         variety[level] = {**ranking_metrics(top, truth_known, (10,)).values, **exposed(top)}
-    few = _few(fitted, later.of(np.flatnonzero(~met & (first >= 0))), truth[~met & (first >= 0)])
+    new = np.flatnonzero(~met & (first >= 0))[:most]
+    few = _few(fitted, later.of(new), truth[new])
     fresh = (items.ids < 0)[first[chosen]]
     if fresh.sum() >= _FEWEST:
         few["new products HR@20"] = float(figures[RECOMMENDER].each["HR@20"][fresh].mean())

@@ -24,7 +24,7 @@ EXACT = 50_000
 _LOOKS, _ADD_LOOKS, _EDGES = 384, 64, 16
 _BITS = "i8"
 # A vector with less than this cosine to the one that the index has of it is put in anew. Eight bits alone cost .0005.
-_SAME = 0.99
+_SAME, _AT_ONCE = 0.99, 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Nearest:
         kept.expansion_search, kept.expansion_add = _LOOKS, _ADD_LOOKS
         gone = np.setdiff1d(np.asarray(kept.keys, np.int64), keys)
         old = kept.contains(keys)
-        moved = np.flatnonzero(old)[_moved(kept, keys[old], table[old])]
+        moved = _moved(kept, keys, table, np.flatnonzero(old))
         for key in (*gone.tolist(), *keys[moved].tolist()):
             kept.remove(key)
         fresh = np.union1d(np.flatnonzero(~old), moved)
@@ -115,24 +115,26 @@ class Nearest:
         order = np.argsort(self.keys)
         return order, self.keys[order]
 
-    def packed(self) -> Bytes | None:
-        """The index as bytes; None without one."""
-        return None if self.index is None else np.frombuffer(bytes(self.index.save()), np.uint8)
-
     @staticmethod
     def unpacked(told: Bytes) -> Any:
-        """What `packed` gave as an index."""
+        """What `packed_index` gave as an index."""
         from usearch.index import Index
 
         return Index.restore(bytes(told))
 
 
-def _moved(index: Any, keys: Ints, vectors: Floats) -> npt.NDArray[np.bool_]:
-    """Of rows that the index has, which are no longer where it has them."""
-    if not len(keys):
-        return np.zeros(0, np.bool_)
-    there = np.asarray(index.get(keys), np.float32)
-    lengths = np.linalg.norm(there, axis=1) * np.linalg.norm(vectors, axis=1)
-    cosines = (there * vectors).sum(1) / np.maximum(lengths, np.finfo(np.float32).tiny)
-    moved: npt.NDArray[np.bool_] = cosines < _SAME
-    return moved
+def packed_index(index: Any) -> Bytes:
+    """An index as bytes, for `Nearest.unpacked`."""
+    return np.frombuffer(bytes(index.save()), np.uint8)
+
+
+def _moved(index: Any, keys: Ints, table: Floats, rows: Ints) -> Ints:
+    """Of rows that the index has, those that are no longer where it has them."""
+    moved = []
+    for start in range(0, len(rows), _AT_ONCE):
+        part = rows[start : start + _AT_ONCE]
+        there, vectors = np.asarray(index.get(keys[part]), np.float32), table[part]
+        lengths = np.linalg.norm(there, axis=1) * np.linalg.norm(vectors, axis=1)
+        cosines = (there * vectors).sum(1) / np.maximum(lengths, np.finfo(np.float32).tiny)
+        moved.append(part[cosines < _SAME])
+    return np.concatenate([*moved, rows[:0]])

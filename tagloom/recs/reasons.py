@@ -20,8 +20,6 @@ from tagloom.recs.answers import Because, EventReason, TagReason
 from tagloom.recs.experts.contract import Asked, Floats, Ints
 from tagloom.recs.experts.network import NetworkExpert
 from tagloom.recs.fitted import Fitted
-from tagloom.recs.rules import Rules
-from tagloom.recs.showing import Ruled
 
 # What is tried: the latest different products and texts of a history. What is told: reasons with this much of all.
 _MOST_TRIED, _LEAST_SHARE, _MOST_TOLD = 60, 0.1, 3
@@ -66,21 +64,15 @@ def _without_each(fitted: Fitted, asked: Asked, masks: npt.NDArray[np.bool_], ro
     """[J, K] by how much the log of each product's share falls without some events [J, N] of the one user."""
     kept = np.concatenate([np.ones((1, masks.shape[1]), np.bool_), ~masks])
     variants = asked.histories.of(np.zeros(len(kept), np.int64)).where(kept.ravel())
-    asking, ruled = Asked(variants, asked.items), None
-    if asked.items.large and fitted.showing is not None:
-        # The same products are looked at whatever is taken away.
-        seen, looked_at = fitted.candidates(asked), np.zeros(len(asked.items), np.bool_)
-        looked_at[rows] = True
-        looked_at[seen[seen >= 0] if seen is not None else rows] = True
-        ruled = Ruled(fitted.showing, Rules(), looked_at)
-    parts = []
-    for _, part in fitted.in_parts(asking, ruled):
-        offered = fitted.offered(part, ruled)
-        shares = offered.shares()
-        columns = rows if offered.rows is None else np.searchsorted(offered.rows[0], rows)
-        parts.append(np.log(np.maximum(shares[:, columns], np.finfo(np.float32).tiny)))
-    logs = np.concatenate(parts)
-    fallen: Floats = logs[0] - logs[1:]
+    asking, logs = Asked(variants, asked.items), []
+    seen = fitted.candidates(asked)
+    # The same products are looked at whatever is taken away.
+    looked_at = None if seen is None else np.union1d(seen[seen >= 0], rows)
+    columns = rows if looked_at is None else np.searchsorted(looked_at, rows)
+    for _, part in fitted.in_parts(asking):
+        shares = fitted.among(part, looked_at).shares()
+        logs.append(np.log(np.maximum(shares[:, columns], np.finfo(np.float32).tiny)))
+    fallen: Floats = np.concatenate(logs)[0] - np.concatenate(logs)[1:]
     return fallen
 
 

@@ -106,7 +106,9 @@ class Scored:
 def log_sum(scores: Floats) -> Floats:
     """[B] the log of the sum of the exponentials of [B, C]."""
     top = scores.max(1)
-    found: Floats = top + np.log(np.exp(scores - top[:, None]).sum(1))
+    top = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):  # of nothing it is -inf
+        found: Floats = top + np.log(np.exp(scores - top[:, None]).sum(1))
     return found
 
 

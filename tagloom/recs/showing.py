@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Of what is taken most now so many stand by, for users of whose likeliest products none may be shown.
 _STAND_BY = 200
+_MOST_KEPT = 16  # rules that were asked for last
+_LOOKED_THROUGH = 20  # times the places: among so many of the best the mixture is tried first
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,9 @@ class Showing:
         for known, found in self._last:
             if known == (rules, moment):
                 return found  # type: ignore[no-any-return]
-        made = Ruled(self, rules, self.offers.allowed(rules, moment))
-        self._last[:] = [((rules, moment), made)]
+        allowed = self.offers.allowed(rules, moment)
+        made = Ruled(self, rules, None if allowed.all() else allowed)
+        self._last[:] = [((rules, moment), made), *self._last[: _MOST_KEPT - 1]]
         return made
 
     def mixed(self, rules: Rules | None = None) -> Ruled:
@@ -122,14 +125,20 @@ class Ruled:
         """The share of the catalogue that may be shown."""
         return 1.0 if self.allowed is None or not len(self.allowed) else float(self.allowed.mean())
 
-    @cached_property
-    def standing_by(self) -> Ints:
+    def standing_by(self, most: int) -> Ints:
         """Products that may be shown to anybody: those taken most now, and where new ones have a share, new ones."""
+        return self._standing_by if most <= _STAND_BY else self._taken_most(most)
+
+    @cached_property
+    def _standing_by(self) -> Ints:
+        return self._taken_most(_STAND_BY)
+
+    def _taken_most(self, most: int) -> Ints:
         default = self.showing.default
         may = np.ones(len(default), np.bool_) if self.allowed is None else self.allowed
         rows = np.flatnonzero(may)
-        if len(rows) > _STAND_BY:
-            rows = rows[np.argpartition(-default[rows], _STAND_BY)[:_STAND_BY]]
+        if len(rows) > most:
+            rows = rows[np.argpartition(-default[rows], most)[:most]]
         if self.rules.new_share:
             rows = np.union1d(rows, np.flatnonzero(may & self.fresh)[-10 * _STAND_BY :])
         return rows
@@ -144,11 +153,26 @@ class Ruled:
         if self.allowed is not None:
             scored = scored.without_rows(~self.allowed)
         if self.rules.variety:
-            left = varied(np.zeros(len(self.showing.counts), np.float32), self.showing.counts, self.rules.variety)
-            scored = scored.ranked_with(left)
+            scored = scored.ranked_with(self._lowered)
         if not self.rules.per_category and not self.rules.new_share:
             return scored.top(most)
-        ranked, shares = scored.top(scored.scores.shape[1])
+        width = scored.scores.shape[1]
+        few = self._mixed(*scored.top(min(width, _LOOKED_THROUGH * most)), most)
+        # Where the best of them have too few categories, or too few new products, all are looked through.
+        needed = int(self.rules.new_share * most)
+        there = few[0] >= 0
+        short = (there.sum(1) < most) | ((self.fresh[few[0]] & there).sum(1) < needed)
+        return few if not short.any() or width <= _LOOKED_THROUGH * most else self._mixed(*scored.top(width), most)
+
+    @cached_property
+    def _lowered(self) -> Floats:
+        """[P] what the rule `variety` takes off each score."""
+        counts = self.showing.counts
+        left: Floats = varied(np.zeros(len(counts), np.float32), counts, self.rules.variety)
+        return left
+
+    def _mixed(self, ranked: Ints, shares: Floats, most: int) -> tuple[Ints, Floats]:
+        """Of each user's products, the best first, those that keep within the rules."""
         rows, kept = np.full((len(ranked), most), -1, np.int64), np.zeros((len(ranked), most), np.float32)
         for user, (one, share) in enumerate(zip(ranked, shares, strict=True)):
             shown = arranged(

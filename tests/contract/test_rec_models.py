@@ -309,7 +309,7 @@ def test_ratings_are_learned_far_below_their_spread(name, fit):
     fitted = recommender._fitted
     asked = Asked(fitted.histories, fitted.items)
     truth = np.where(np.arange(PRODUCTS) % GROUP < 3, 5.0, 1.0)
-    error = np.sqrt(np.square(fitted.scores(asked) - truth).mean())
+    error = np.sqrt(np.square(fitted.scored(asked).scores - truth).mean())
     assert error < 0.5 < 2.0 == np.std(truth)
     assert {int(name[1:]) % GROUP for name in ids(recommender.products("u1", top=12))} == {0, 1, 2}
 
@@ -325,12 +325,12 @@ def test_ratings_cannot_be_learned_where_there_are_none(fit):
 def test_scores_are_finite_and_one_for_each_user_and_product(model):
     fitted = model._fitted
     for asked in (Asked(fitted.histories, fitted.items), Asked(fitted.histories.recent(0), fitted.items)):
-        for scores in (fitted.scores(asked), *(expert.scores(asked) for expert in fitted.experts.values())):
+        for scores in (fitted.scored(asked).scores, *(expert.scores(asked) for expert in fitted.experts.values())):
             assert scores.shape == (60, PRODUCTS)
             assert scores.dtype == np.float32
             assert np.isfinite(scores).all()
     nobody = Asked(history_of([], ()).of([]), fitted.items)
-    assert fitted.scores(nobody).shape == (0, PRODUCTS)
+    assert fitted.scored(nobody).scores.shape == (0, PRODUCTS)
 
 
 def test_what_a_user_has_never_comes_back_where_it_shall_not(model):

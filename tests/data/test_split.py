@@ -98,6 +98,7 @@ def test_another_seed_is_another_division():
 
 
 @given(seeds, ways, st.lists(st.integers(0, 200), min_size=1, max_size=20))
+@settings(deadline=None)
 def test_products_added_anywhere_move_nobody(seed, by, added):
     """So that what a model was trained on never moves to the test, however the catalogue grows or is sorted."""
     how = SplitSettings(by=by, seed=seed, valid=0.2, test=0.2)

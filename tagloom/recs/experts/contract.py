@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix
 
 from tagloom.config import RecommenderSettings
 from tagloom.data.histories import Histories
@@ -40,6 +42,14 @@ class Asked:
     def of(self, rows: Ints) -> Asked:
         """Some of the users."""
         return Asked(self.histories.of(rows), self.items)
+
+    @property
+    def taken(self) -> Any:
+        """CSR matrix [B, P], true for the products of each history."""
+        there = self.histories.product_ix >= 0
+        ones = np.ones(int(there.sum()), np.bool_)  # numbers would add up, and small ones wrap around
+        shape = (len(self), len(self.items))
+        return csr_matrix((ones, (self.histories.user[there], self.histories.product_ix[there])), shape=shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,22 +112,28 @@ Made = TypeVar("Made")
 
 
 class Kept(Generic[Made]):
-    """What was last made of something, such as of a catalogue, for as long as the same one is asked for."""
+    """What was made of the last two things, such as of a catalogue and the one before it; by one thread at a time."""
 
     def __init__(self) -> None:
-        self._last: tuple[object, Made] | None = None
+        self._made: tuple[tuple[object, Made], ...] = ()
+        self._lock = threading.Lock()
 
     def of(self, what: object, make: Callable[[], Made]) -> Made:
         """What `make` gave for it."""
-        last = self._last
-        if last is None or last[0] is not what:
-            self._last = last = (what, make())
-        return last[1]
+        for known, made in self._made:
+            if known is what:
+                return made
+        with self._lock:
+            for known, made in self._made:
+                if known is what:
+                    return made
+            self._made = ((what, make()), *self._made[:1])
+            return self._made[0][1]
 
     @property
     def last(self) -> Made | None:
         """What was last made."""
-        return None if self._last is None else self._last[1]
+        return self._made[0][1] if self._made else None
 
 
 Fit = Callable[[TrainingData, RecommenderSettings], Expert]

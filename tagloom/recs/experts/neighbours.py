@@ -125,7 +125,8 @@ class NeighboursExpert:
 
     def _reckoned(self, asked: Asked) -> Any:
         histories, ids = asked.histories, asked.items.ids
-        there = np.flatnonzero((histories.product_ix >= 0) & (ids[histories.product_ix] >= 0))
+        there = np.flatnonzero(histories.product_ix >= 0)
+        there = there[ids[histories.product_ix[there]] >= 0]
         said = (self.fade ** histories.later[there].astype(np.float32)).astype(np.float32)
         shape = (len(asked), self.following.shape[0])
         history = csr_matrix((said, (histories.user[there], ids[histories.product_ix[there]])), shape=shape)
@@ -157,9 +158,8 @@ class NeighboursExpert:
     @cached_property
     def _evidence(self) -> Any:
         """What each count says."""
-        said = self.following.copy()
-        said.data = np.log1p(self.gain * said.data)
-        return said
+        counts = self.following
+        return csr_matrix((np.log1p(self.gain * counts.data), counts.indices, counts.indptr), shape=counts.shape)
 
     def arrays(self) -> Arrays:
         """The matrix."""

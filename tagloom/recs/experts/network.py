@@ -12,7 +12,7 @@ from tagloom.errors import SettingsError
 from tagloom.recs.experts.contract import Arrays, Asked, Floats, Ints, Kept, TrainingData
 from tagloom.recs.experts.schooling import batches, mean_rating, plan, prior
 from tagloom.recs.items import Items
-from tagloom.recs.nearest import EXACT, Nearest
+from tagloom.recs.nearest import EXACT, Nearest, packed_index
 from tagloom.recs.windows import WindowBatches, Windows
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tagloom.nn.training import Trained
 
 _INDEX, _COMPARED = "nearest", 200
+_GATHERED = 2**26  # numbers of products' vectors that are laid side by side
 _ANSWERED_EVENTS = 4_096
 
 
@@ -83,7 +84,10 @@ class NetworkExpert:
                 f"nothing was learned: {trained.stopped} in the first pass, with a step size of"
                 f" {settings.learning_rate:g}; lower recommender.learning_rate"
             )
-        return cls(kind, network.eval(), settings.max_events, rates, tag_share > 0, trained)
+        expert = cls(kind, network.eval(), settings.max_events, rates, tag_share > 0, trained)
+        if items.large:
+            expert._vectors(items)  # so that a version that is saved now has the index
+        return expert
 
     def relearned(self, data: TrainingData, settings: RecommenderSettings) -> NetworkExpert:
         """Trained anew on another log, such as the whole one, for as many passes as were best before.
@@ -104,8 +108,12 @@ class NetworkExpert:
         with torch.inference_mode():
             pointing = self.network.pointing(self._states(asked))
             if rows is not None:
-                table = torch.from_numpy(near.table[rows])  # [B, C, D]
-                scores = torch.bmm(table, pointing.unsqueeze(2)).squeeze(2)
+                size = max(1, _GATHERED // max(1, rows.shape[1] * near.table.shape[1]))
+                parts = [pointing.new_zeros(0, rows.shape[1])]
+                for some in (slice(start, start + size) for start in range(0, len(rows), size)):
+                    table = torch.from_numpy(near.table[rows[some]])  # [B, C, D]
+                    parts.append(torch.bmm(table, pointing[some].unsqueeze(2)).squeeze(2))
+                scores = torch.cat(parts)
             else:
                 scores = pointing @ torch.from_numpy(near.table).T
             if self.rates:
@@ -203,7 +211,8 @@ class NetworkExpert:
         """The weights, and the index of the vectors of a large catalogue, where one was made."""
         weights = {name: part.numpy() for name, part in self.network.state_dict().items()}
         made = self._kept.last
-        packed = None if made is None else made[1].packed()
+        index = self._index if made is None else made[1].index
+        packed = None if index is None else packed_index(index)
         return weights if packed is None else {**weights, _INDEX: packed}
 
     def about(self) -> dict[str, Any]:
@@ -235,6 +244,7 @@ def _network(kind: str, settings: RecommenderSettings, tables: tuple[int, ...]) 
     # Made without numbers at first: torch's own would be drawn from the process's random numbers.
     with torch.device("meta"):
         ids, tags, words = tables
-        items = ItemTable(ids, tags, words, size.width, settings.id_dropout, sparse=ids > EXACT)
+        sparse = ids > EXACT and settings.devices == 1  # processes cannot share sparse gradients
+        items = ItemTable(ids, tags, words, size.width, settings.id_dropout, sparse=sparse)
         network = NextItems(kind, size, items, len(ACTIONS), settings.dropout)
     return network.to_empty(device="cpu")

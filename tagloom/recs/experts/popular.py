@@ -36,6 +36,7 @@ class PopularExpert:
     counts: Floats
     of_today: bool = False
     _kept: Kept[tuple[Floats, Ints]] = field(default_factory=Kept, repr=False)
+    _shelves: Kept[tuple[Ints, Ints]] = field(default_factory=Kept, repr=False)
 
     @classmethod
     def fit(cls, data: TrainingData, settings: RecommenderSettings, kind: str = "popular") -> PopularExpert:
@@ -91,12 +92,16 @@ class PopularExpert:
         found[:, -1] = 0  # of products without a category, -1
         return found[:, categories] if rows is None else np.take_along_axis(found, categories[rows], 1)
 
+    def _by_category(self, asked: Asked) -> tuple[Ints, Ints]:
+        """The products by category, within each the most taken first, and where each category begins."""
+        categories, (_, order) = asked.items.categories, self._ranked(asked)
+        order = order[np.argsort(categories[order], kind="stable")]
+        return order, np.searchsorted(categories[order], np.arange(categories.max(initial=-1) + 2))
+
     def _best_of_categories(self, asked: Asked, most: int) -> Ints:
         """[B, most] the first of the category that was met last, and so on; -1 where there are no more."""
         histories, categories = asked.histories, asked.items.categories
-        _, order = self._ranked(asked)
-        order = order[np.argsort(categories[order], kind="stable")]  # by category, the most taken first
-        starts = np.searchsorted(categories[order], np.arange(categories.max(initial=-1) + 2))
+        order, starts = self._shelves.of(asked.items, lambda: self._by_category(asked))
         found = np.full((len(asked), most), -1, np.int64)
         for user, (start, stop) in enumerate(zip(histories.starts[:-1], histories.starts[1:], strict=True)):
             met = histories.product_ix[start:stop][::-1]
