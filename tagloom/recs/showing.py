@@ -136,12 +136,23 @@ class Ruled:
     def _taken_most(self, most: int) -> Ints:
         default = self.showing.default
         may = np.ones(len(default), np.bool_) if self.allowed is None else self.allowed
-        rows = np.flatnonzero(may)
+        rows = every = np.flatnonzero(may)
         if len(rows) > most:
             rows = rows[np.argpartition(-default[rows], most)[:most]]
+        if self.rules.per_category:
+            rows = np.union1d(rows, self._of_each_category(every)[: 10 * _STAND_BY])
         if self.rules.new_share:
             rows = np.union1d(rows, np.flatnonzero(may & self.fresh)[-10 * _STAND_BY :])
         return rows
+
+    def _of_each_category(self, rows: Ints) -> Ints:
+        """Of each category as many as may be shown, those taken most now, and of these the most taken first."""
+        default, categories = self.showing.default[rows], self.showing.offers.categories[rows]
+        order = np.lexsort((-default, categories))
+        begins = np.append(True, np.diff(categories[order]) != 0)
+        places = np.arange(len(order)) - np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))
+        first = order[places < self.rules.per_category]
+        return rows[first[np.argsort(-default[first], kind="stable")]]
 
     @cached_property
     def fresh(self) -> Bools:

@@ -290,3 +290,15 @@ def test_pairs_are_counted_in_parts_as_they_are_at_once():
     question = asked(users, catalogue("abcdefgh"))
     whole = NeighboursExpert.counted(question, SETTINGS)
     np.testing.assert_allclose(NeighboursExpert.counted(question, SETTINGS, 500).toarray(), whole.toarray(), rtol=1e-5)
+
+
+def test_a_history_that_repeats_256_times_is_still_taken():
+    question = asked(["a" * 256 + "b"], catalogue("abc"))
+    assert question.taken.toarray().tolist() == [[True, True, False]]
+
+
+def test_in_an_empty_catalogue_a_search_has_no_answer():
+    met = catalogue("abc")
+    nothing = Items.of(Products.of([]), met.known)
+    expert = NeighboursExpert.fit(data(["abc", "abc"], met), SETTINGS)
+    assert expert.scores(asked([[("", "search", 0)]], nothing)).shape == (1, 0)

@@ -12,7 +12,9 @@ from tagloom import Events, Products, Recommender
 from tagloom.data.tables import PRODUCT_SCHEMA
 from tagloom.recs.experts.contract import Asked
 from tagloom.recs.nearest import EXACT
+from tagloom.recs.rules import Rules
 from tagloom.recs.scored import Scored
+from tagloom.recs.showing import Today
 
 COUNT, USERS, EACH = EXACT + 1_000, 300, 8
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -39,8 +41,7 @@ def products(count=COUNT):
     )
 
 
-@pytest.fixture(scope="module")
-def shop():
+def log():
     """Each user keeps to a hundred products of one kind."""
     draw = np.random.default_rng(0)
     rows = [
@@ -48,8 +49,16 @@ def shop():
         for user in range(USERS)
         for hour, number in enumerate(100 * (user % 30) + draw.choice(100, EACH, replace=False))
     ]
+    return Events.of(rows)
+
+
+LOG = log()
+
+
+@pytest.fixture(scope="module")
+def shop():
     settings = {"experts": ("neighbours", "repeats", "recent"), "split": "last"}
-    return Recommender(**settings).fit(products(), Events.of(rows))
+    return Recommender(**settings).fit(products(), LOG)
 
 
 def test_the_likeliest_are_those_of_all(shop):
@@ -91,3 +100,47 @@ def test_a_new_product_is_found_by_what_it_is_like(shop):
 
 def test_tags_are_those_of_the_products(shop):
     assert [wanted.tag for wanted in shop.tags("u7", top=1)] == ["t7"]
+
+
+def test_with_a_product_hidden_shares_are_still_shares(shop):
+    hidden = shop.seeing(products(), LOG, today=Today(hidden=["p50"]))
+    for user in ("u7", "nobody"):
+        found = hidden.products(user, top=20)
+        assert len(found) == 20
+        assert "p50" not in [one.product_id for one in found]
+        assert all(0 < one.share < 1 for one in found)
+        assert sum(one.share for one in found) < 1
+
+
+def test_rules_that_leave_few_look_at_each_of_them(shop):
+    rules = Rules(include={"category": "7"})
+    found = shop.products("u7", top=1_500, rules=rules)
+    assert len(found) == 1_000
+    assert all(int(one.product_id[1:]) // 1_000 == 7 for one in found)
+
+
+def test_rules_that_leave_many_get_as_many_as_are_asked_for(shop):
+    rules = Rules(exclude={"category": "0"})
+    for user in ("u7", "nobody"):
+        found = shop.products(user, top=600, rules=rules)
+        assert len(found) == 600
+        assert all(int(one.product_id[1:]) >= 1_000 for one in found)
+
+
+def test_no_more_of_a_category_than_the_rule_says_though_all_that_is_likely_is_of_one(shop):
+    found = shop.products("u7", top=10, rules=Rules(per_category=2))
+    kinds = [int(one.product_id[1:]) // 1_000 for one in found]
+    assert len(found) == 10
+    assert all(kinds.count(kind) <= 2 for kind in kinds)
+
+
+def test_reasons_are_the_same_before_and_after_loading(shop, tmp_path):
+    history = ["p701", "p702", "p1503"]
+    told = [one.because for one in shop.products(history=history, top=3, why=True)]
+    assert {event.product_id for because in told for event in because.events} <= set(history)
+    assert any(because.events for because in told)
+    shop.save(tmp_path / "version")
+    loaded = Recommender.load(tmp_path / "version").products(history=history, top=3, why=True)
+    assert [[event.product_id for event in one.because.events] for one in loaded] == [
+        [event.product_id for event in because.events] for because in told
+    ]

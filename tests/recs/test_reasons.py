@@ -124,3 +124,9 @@ def test_counts_know_no_tags():
     counts = Recommender(model="neighbours", split="last", again="no").fit(products(), log())
     (found,) = counts.products(history=["tea5"], top=1, why=True)
     assert found.because.tags == ()
+
+
+def test_what_no_expert_reads_is_no_reason():
+    counts = Recommender(model="neighbours", split="last", again="no").fit(products(), log())
+    found = counts.products(history=[("search", "words that nobody knows")], top=3, why=True)
+    assert [one.because.events for one in found] == [(), (), ()]
