@@ -29,6 +29,8 @@ _LONGEST = 200
 class Pairs:
     """Queries, each with a product that was taken after it in the same session, before the next query.
 
+    A query that stands in one event with a product is paired with that one alone.
+
     Args:
         texts: [M] as they were typed.
         products: int64 [M] rows of the catalogue; a product that was touched more than once stands once.
@@ -64,7 +66,9 @@ class Pairs:
         places = np.arange(len(asks))
         asked = np.maximum.accumulate(np.where(asks, places, -1)) if len(places) else places
         sessions, weights = log.sessions(session_minutes), log.weights(by_action)
-        taken = (log.product_ix >= 0) & (asked >= 0) & ~asks & (weights > 0)
+        # A search that names its product is answered by that alone: what comes after it says nothing of its words.
+        closed = asks & (log.product_ix >= 0)
+        taken = (log.product_ix >= 0) & (asked >= 0) & (weights > 0) & (closed | ~asks & ~closed[asked])
         taken &= (log.user == log.user[asked]) & (sessions == sessions[asked])
         rows = np.flatnonzero(taken)
         # The strongest action on a product first, so that `unique` keeps that one.

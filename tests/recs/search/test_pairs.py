@@ -14,10 +14,11 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def pairs_of(*steps, minutes=30.0):
-    """Steps of (user, minute, action, product or text)."""
+    """Steps of (user, minute, action, product or text); of a search with its product `text -> product`."""
     rows = []
     for user, minute, action, what in steps:
-        of = {"text": what} if action == "search" else {"product_id": what}
+        text, _, product = what.partition(" -> ") if action == "search" else ("", "", what)
+        of = {"text": text or None, "product_id": product or None}
         rows.append({"user_id": user, "action": action, "time": START + timedelta(minutes=minute), **of})
     return Pairs.of(Events.of(rows), ["a", "b", "c"], WordSplitter().split, minutes)
 
@@ -42,6 +43,16 @@ def test_a_product_stands_once_with_the_strongest_action():
     pairs = pairs_of(("u", 0, "search", "tea"), ("u", 1, "view", "a"), ("u", 2, "purchase", "a"), ("u", 3, "view", "a"))
     assert told(pairs) == [("tea", 0, 1.0)]
     assert pairs.bought.tolist() == [True]
+
+
+def test_a_search_with_its_own_product_is_paired_with_that_alone():
+    pairs = pairs_of(
+        ("u", 0, "search", "tea -> a"),
+        ("u", 1, "purchase", "b"),
+        ("u", 2, "search", "cup"),
+        ("u", 3, "purchase", "c"),
+    )
+    assert list(zip(pairs.texts, pairs.products.tolist(), strict=True)) == [("tea", 0), ("cup", 2)]
 
 
 @pytest.mark.parametrize("later", [("u", 40, "view", "a"), ("v", 1, "view", "a"), ("u", 1, "view", "unknown")], ids=str)
