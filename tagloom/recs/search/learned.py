@@ -115,7 +115,7 @@ class Learned:
             splitter=splitter,
             spelling=Spelling.of(words, filter(self.vectors.features.knows, sorted(self.asked_words))),
             index=WordIndex.of(words),
-            nearest=Nearest.of(vectors, items.keys, last and last.nearest.index),
+            nearest=Nearest.of(vectors, items.keys, None if last is None else last.nearest.index),
             popular=np.log(taken / max(1.0, taken.sum())).astype(np.float32),
             tags=tags,
             by_units=tags.by_units(),

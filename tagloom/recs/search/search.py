@@ -109,6 +109,7 @@ class Search:
         """
         shown = self._ready
         _check(query, top, allowed, len(shown))
+        allowed = None if allowed is None or allowed.all() else allowed
         read = shown.read(query, self.learned.settings.max_words)
         # Of a misspelt query what begins like the right one.
         mended = any(word.how == "corrected" for word in read.read)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -18,6 +19,7 @@ from tagloom.recs.search.answers import BASES
 from tagloom.recs.search.fit import Log, fit_search
 from tagloom.recs.search.pairs import Pairs
 from tagloom.recs.search.search import Search
+from tagloom.recs.search.tags import Names
 
 
 def ids(answer):
@@ -216,6 +218,30 @@ def test_only_what_is_allowed_is_found(search, row_of):
     assert not {"red-dress-1", "red-dress-2"} & set(found)
     assert ids(search.answer("qqqq", top=1, allowed=allowed)) == ["red-shoes-1"]
     assert search.answer("red dress", allowed=np.zeros(len(row_of), np.bool_)).products == ()
+
+
+class Watched:
+    """An index of words that notes how many it is asked for."""
+
+    def __init__(self, index):
+        self.index, self.counts = index, []
+
+    def found(self, read, limit):
+        self.counts.append(limit)
+        return self.index.found(read, limit)
+
+
+@pytest.mark.parametrize(("hidden", "counts"), [(0, [3]), (1, [4]), (4, [4, 7])])
+def test_of_a_few_forbidden_products_only_a_few_more_are_asked_for(search, products, hidden, counts):
+    shown = search.learned.shown(products, Names.of(None))
+    shown = replace(shown, index=Watched(shown.index))
+    query = shown.read("red dress ", 9)
+    order = shown.index.index.found(query.read, 99)[0]
+    allowed = np.ones(len(shown), np.bool_)
+    allowed[order[:hidden]] = False
+    found = shown.candidates(query, None, allowed=allowed if hidden else None, limit=3)
+    assert set(found.rows) == set(order[hidden : hidden + 3])
+    assert shown.index.counts == counts
 
 
 def test_a_mask_of_another_length_is_refused(search):
