@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,10 @@ class Search:
     def __init__(self, learned: Learned, shown: Shown | None = None) -> None:
         self.learned = learned
         self._shown = shown
+        # The catalogue is made ready when somebody first searches: most that is asked of a Recommender is no search.
+        self._make: Callable[[], Shown] | None = None
+        self._last: Shown | None = None  # the catalogue before
+        self._making = threading.Lock()
 
     @classmethod
     def fit(
@@ -78,6 +83,8 @@ class Search:
     ) -> Search:
         """The same with the catalogue of now; nothing is trained, new products are found at once.
 
+        The catalogue is made ready at the first question, which so takes longer than the others.
+
         Args:
             products: all of them; those that are missing are found no more.
             vocabulary: gives the tags the names, ids and aliases of today.
@@ -85,7 +92,10 @@ class Search:
         """
         learned = self.learned if vocabulary is None else self.learned.named_by(vocabulary)
         names = Names.of(vocabulary)
-        return Search(learned, learned.shown(products, names, folder=index_folder, last=self._shown))
+        seeing, last = Search(learned), self._last if self._shown is None else self._shown
+        seeing._last = last
+        seeing._make = lambda: learned.shown(products, names, folder=index_folder, last=last)
+        return seeing
 
     @property
     def index_state(self) -> str:
@@ -179,7 +189,12 @@ class Search:
     @property
     def _ready(self) -> Shown:
         if self._shown is None:
-            raise NotFittedError("this Search knows no catalogue yet; call seeing(products) after load")
+            with self._making:
+                if self._shown is None:
+                    if self._make is None:
+                        raise NotFittedError("this Search knows no catalogue yet; call seeing(products) after load")
+                    self._shown = self._make()
+                    self._make = self._last = None
         return self._shown
 
 
