@@ -83,11 +83,19 @@ def test_only_queries_of_several_users_are_counted():
     assert pairs.counts == {"tea": LEAST_USERS}
 
 
-def test_a_word_of_several_users_counts_whatever_stands_beside_it():
+@pytest.mark.parametrize("action", ["purchase", "cart"])
+def test_a_word_counts_when_several_users_took_something_after_it_whatever_stands_beside_it(action):
     users = [f"u{n}" for n in range(LEAST_USERS)]
-    pairs = pairs_of(*((user, 0, "search", f"green tea own{user}") for user in users))
-    assert pairs.words == {"green": LEAST_USERS, "tea": LEAST_USERS}
-    assert pairs.counts == {}
+    steps = [((user, 0, "search", f"green tea own{user}"), (user, 1, action, "a")) for user in users]
+    assert pairs_of(*(step for one in steps for step in one)).words == {"green": LEAST_USERS, "tea": LEAST_USERS}
+    # One of them took nothing.
+    assert pairs_of(*(step for one in steps for step in one[: 1 if one is steps[0] else 2])).words == {}
+    assert pairs_of(*(step for one in steps for step in one)).counts == {}
+
+
+def test_a_word_after_which_users_only_looked_does_not_count():
+    users = [f"u{n}" for n in range(LEAST_USERS)]
+    assert pairs_of(*(s for user in users for s in ((user, 0, "search", "tea"), (user, 1, "view", "a")))).words == {}
 
 
 def test_a_log_without_searches_has_no_pairs():

@@ -70,5 +70,12 @@ def test_what_one_user_alone_searched_is_not_suggested(search):
     assert search.suggest("secret") == ()
 
 
+def test_a_slip_that_several_users_made_is_corrected_and_not_suggested(search):
+    assert search.learned.asked["shose"] == 3
+    assert search.answer("shose").understood == "shoes"
+    assert "shoes" in search.suggest("sho", 99)
+    assert "shose" not in search.suggest("sho", 99)
+
+
 def test_a_misspelt_query_gets_the_suggestions_of_what_it_was_read_as(search):
     assert "red dress" in search.answer("red drses").suggestions
