@@ -122,7 +122,8 @@ class Nearest:
                 rows = rows[allowed[rows]]
                 if len(rows) >= most:
                     return rows
-        return np.flatnonzero(allowed)
+        left: Ints = np.flatnonzero(allowed)
+        return left
 
     @cached_property
     def _by_key(self) -> tuple[Ints, Ints]:

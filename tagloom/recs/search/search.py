@@ -125,18 +125,19 @@ class Search:
         mended = any(word.how == "corrected" for word in read.read)
         suggestions = shown.suggestions.complete(read.understood if mended else query, _SUGGESTED)
         if not read.read:
-            return SearchAnswer((), (), "empty", "", suggestions=suggestions)
+            return SearchAnswer((), (), "empty", "", suggestions=suggestions, personal=personal is not None)
         vector = self.learned.vectors.query(read.meant)
         found = shown.candidates(read, vector, allowed=allowed, personal=personal)
-        basis = "match" if found.matched else "default" if vector is None else "nearest"
         return SearchAnswer(
             products=self._best(read, found, top),
-            tags=self._tags(read, vector, top),
-            basis=basis,
+            tags=self._tags(read, vector, top) if len(found.rows) else (),
+            basis=_basis(found, vector),
             understood=read.understood,
             read=read.read,
             left_out=read.left_out,
             suggestions=suggestions,
+            missing=shown.missing(read, allowed),
+            personal=personal is not None,
         )
 
     def suggest(self, typed: str, top: int = 10) -> tuple[str, ...]:
@@ -196,6 +197,13 @@ class Search:
                     self._shown = self._make()
                     self._make = self._last = None
         return self._shown
+
+
+def _basis(found: Candidates, vector: Floats | None) -> str:
+    """On what an answer rests, one of `BASES`."""
+    if not len(found.rows):
+        return "nothing"
+    return "match" if found.matched else "default" if vector is None else "nearest"
 
 
 def _check(query: object, top: int, allowed: Allowed | None, products: int) -> None:

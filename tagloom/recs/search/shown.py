@@ -133,6 +133,15 @@ class Shown:
             dict.fromkeys(word.typed for word in query.read if any(self._holds(said, row) for said in word.words))
         )
 
+    def missing(self, query: Query, allowed: Allowed | None) -> tuple[str, ...]:
+        """The words of a query that no product that may be found holds, as they were typed."""
+
+        def there(word: str) -> bool:
+            holding = self.words.holding(word)
+            return bool(len(holding) if allowed is None else allowed[holding].any())
+
+        return tuple(word.typed for word in query.read if not any(map(there, word.words)))
+
     def _holds(self, word: str, row: int) -> bool:
         holding = self.words.holding(word)
         place = int(np.searchsorted(holding, row))

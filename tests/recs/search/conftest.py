@@ -38,7 +38,9 @@ def _searches(text: str, product_id: str, users: int, start: int = 0) -> list[di
     for user in range(users):
         at = _START + timedelta(hours=start + user)
         for minute, (action, said, what) in enumerate(
-            (("search", text, None), ("view", None, product_id), ("purchase", None, product_id))[: 3 if product_id else 1]
+            (("search", text, None), ("view", None, product_id), ("purchase", None, product_id))[
+                : 3 if product_id else 1
+            ]
         ):
             event = {"user_id": f"u{start}-{user}", "action": action, "time": at + timedelta(minutes=minute)}
             found.append({**event, "text": said, "product_id": what})
@@ -56,6 +58,8 @@ def _log() -> list[dict[str, object]]:
         *_searches("secret wish", "green-dress-1", 1, 200),
         *_searches("kicks", "red-shoes-1", 30, 300),
         *_searches("shose", "", 3, 250),
+        *_searches("between two", "green-dress-1", 2, 260),
+        *_searches("among three", "green-dress-1", 3, 270),
     ]
 
 

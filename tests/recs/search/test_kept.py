@@ -78,7 +78,9 @@ def test_a_folder_with_other_files_is_left_alone(folder):
     assert kept(folder)[1] == "kept"
     (folder / "words.json").unlink()
     there = sorted(path.name for path in folder.iterdir())
-    with pytest.warns(RuntimeWarning, match=r"not kept .*holds mine\.txt, which is none of the search's.*make .* a folder"):
+    with pytest.warns(
+        RuntimeWarning, match=r"not kept .*holds mine\.txt, which is none of the search's.*make .* a folder"
+    ):
         assert kept(folder) == ([{"red", "dress"}, {"five", "trees"}], "not kept")
     assert sorted(path.name for path in folder.iterdir()) == there
     assert (folder / "mine.txt").read_text(encoding="utf-8") == "mine"

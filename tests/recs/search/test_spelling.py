@@ -69,7 +69,15 @@ def test_a_word_that_nothing_has_whole_is_taken_apart(spelling, word, parts):
 
 @pytest.mark.parametrize(
     ("word", "known"),
-    [("shoes", True), ("kicks", True), ("双肩", True), ("帆布鞋", True), ("shose", False), ("牛崽裤", False), ("zz", False)],
+    [
+        ("shoes", True),
+        ("kicks", True),
+        ("双肩", True),
+        ("帆布鞋", True),
+        ("shose", False),
+        ("牛崽裤", False),
+        ("zz", False),
+    ],
 )
 def test_a_slip_is_no_word_that_is_known(spelling, word, known):
     assert spelling.knows(word) is known
