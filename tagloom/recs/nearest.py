@@ -118,12 +118,10 @@ class Nearest:
                 if count >= len(allowed):
                     break
                 (rows,) = self.rows(asked[None], count)
-                rows = rows[rows >= 0]
-                rows = rows[allowed[rows]]
-                if len(rows) >= most:
-                    return rows
-        left: Ints = np.flatnonzero(allowed)
-        return left
+                near: Ints = rows[(rows >= 0) & allowed[rows]]
+                if len(near) >= most:
+                    return near
+        return np.flatnonzero(allowed)
 
     @cached_property
     def _by_key(self) -> tuple[Ints, Ints]:

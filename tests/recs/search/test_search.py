@@ -138,11 +138,12 @@ def test_of_ten_thousand_characters_the_first_words_are_read(search, quick):
     ("query", "basis", "left_out"),
     [
         ("x" * 10_000, "default", 0),
+        ("包" * 10_000, "nearest", 0),
         ("红色" * 5_000, "match", 0),
         ("a b " * 2_500, "default", 0),
         (" ".join(f"{n}x" for n in range(2_000)), "default", 2_000 - SearchSettings().max_words),
     ],
-    ids=["letters", "Chinese", "the same words", "different words"],
+    ids=["letters", "a character", "Chinese", "the same words", "different words"],
 )
 def test_ten_thousand_characters_are_answered(search, query, basis, left_out):
     answer = search.answer(query)
