@@ -20,6 +20,7 @@ _EXAMPLES = (
 _BASES = {
     "nearest": "No product has a word of this; the nearest by what it means:",
     "default": "No product is like this; what is taken most now:",
+    "nothing": "Nothing that may be shown fits.",
     "empty": "There is no word in this query.",
 }
 
@@ -57,6 +58,8 @@ def search(
     if json:
         as_json(told(answer))
     else:
+        if user and not answer.personal:
+            say("Nothing is known of this user; the order is that for anybody.")
         _show(opened, answer)
 
 
@@ -67,6 +70,7 @@ def told(answer: SearchAnswer) -> dict[str, Any]:
         "understood": answer.understood,
         "missing": answer.missing,
         "left_out": answer.left_out,
+        "personal": answer.personal,
         "products": [
             {"product_id": one.product_id, "share": round(one.share, 6), "words": one.words} for one in answer.products
         ],

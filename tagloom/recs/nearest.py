@@ -7,6 +7,8 @@ what it gives anew, with all bits. Shapes: B vectors asked, P rows of the table,
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -35,11 +37,13 @@ class Nearest:
         table: [P, D].
         index: of the rows by their `keys`; None: the table is small, and all of it is looked at.
         keys: int64 [P] what the index calls each row.
+        exact: rows up to which each is looked at.
     """
 
     table: Floats
     index: Any
     keys: Ints
+    exact: int = EXACT
 
     @classmethod
     def of(cls, table: Floats, keys: Ints, kept: Any = None, *, exact: int = EXACT) -> Nearest:
@@ -51,7 +55,7 @@ class Nearest:
             kept: an index of an earlier table, as it was in `Nearest.index`: rows that are the same are taken from it.
             exact: rows up to which no index is made.
         """
-        found = cls(table, None, keys)
+        found = cls(table, None, keys, exact)
         if len(table) <= exact:
             return found
         if kept is None:
@@ -95,20 +99,29 @@ class Nearest:
         Args:
             asked: [D].
             most: the largest C.
-            allowed: [P] what may be found; None: all. With some forbidden all others are looked at.
+            allowed: [P] what may be found; None: all. Where few are, each of them is looked at.
         """
-        if allowed is not None and not allowed.all():
-            rows = np.flatnonzero(allowed)
-            scores = self.table[rows] @ asked
-            if len(rows) > most:
-                best = np.argpartition(-scores, most - 1)[:most]
-                rows = rows[best]
-        else:
+        if allowed is None or allowed.all():
             (rows,) = self.rows(asked[None], most)
             rows = rows[rows >= 0]
+        else:
+            rows = self._allowed_rows(asked, most, allowed)
         scores = self.table[rows] @ asked
-        order = np.lexsort((rows, -scores))
+        order = np.lexsort((rows, -scores))[:most]
         return rows[order], scores[order]
+
+    def _allowed_rows(self, asked: Floats, most: int, allowed: npt.NDArray[np.bool_]) -> Ints:
+        """Rows that may be found, the nearest `most` among them."""
+        if self.index is not None and np.count_nonzero(allowed) > self.exact:
+            for count in counts_to_ask(most, allowed):
+                # To look at all that is allowed takes less than to ask the graph for everything.
+                if count >= len(allowed):
+                    break
+                (rows,) = self.rows(asked[None], count)
+                near: Ints = rows[(rows >= 0) & allowed[rows]]
+                if len(near) >= most:
+                    return near
+        return np.flatnonzero(allowed)
 
     @cached_property
     def _by_key(self) -> tuple[Ints, Ints]:
@@ -121,6 +134,19 @@ class Nearest:
         from usearch.index import Index
 
         return Index.restore(bytes(told))
+
+
+def counts_to_ask(most: int, allowed: npt.NDArray[np.bool_]) -> Iterator[int]:
+    """How many to ask for until `most` of them are allowed: as many as are likely to do, then twice as many, then all.
+
+    >>> list(counts_to_ask(2, np.array([True, False, False, False, False, False, False, True] * 4)))
+    [8, 16, 32]
+    """
+    count = most / max(float(allowed.mean()), 1 / len(allowed)) if len(allowed) else 0.0
+    while count < len(allowed):
+        yield math.ceil(count)
+        count *= 2
+    yield len(allowed)
 
 
 def packed_index(index: Any) -> Bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from tagloom.shop import Shop
+
 
 def found(cli, shop, *arguments):
     done = cli("search", shop, *arguments, "--json")
@@ -30,6 +32,13 @@ def test_a_query_that_nothing_has_says_so(cli, recs_shop):
     done = cli("search", recs_shop, "😀")
     assert done.code == 0
     assert "No product is like this; what is taken most now:" in done.out
+
+
+def test_a_user_of_whom_nothing_is_known_is_told(cli, recs_shop):
+    known = Shop.open(recs_shop).events.frame["user_id"][0]
+    assert "Nothing is known of this user" in cli("search", recs_shop, "budget", "--user", "nobody").out
+    assert "Nothing is known" not in cli("search", recs_shop, "budget", "--user", known).out
+    assert [found(cli, recs_shop, "budget", "--user", who)["personal"] for who in ("nobody", known)] == [False, True]
 
 
 def test_an_empty_query_says_so(cli, recs_shop):

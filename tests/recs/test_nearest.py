@@ -78,6 +78,27 @@ def test_only_what_is_allowed_is_found_for_one(exact):
     assert len(near.found(table()[7], 5, np.zeros(ROWS, np.bool_))[0]) == 0
 
 
+class Watched:
+    """An index that notes how many it is asked for."""
+
+    def __init__(self, index):
+        self.index, self.counts = index, []
+
+    def search(self, asked, most, **how):
+        self.counts.append(most)
+        return self.index.search(asked, most, **how)
+
+
+def test_where_some_are_forbidden_the_index_is_asked_for_more(indexed):
+    allowed = np.arange(ROWS) % 2 == 0
+    asked = table(20, seed=3)
+    exact = [np.flatnonzero(allowed)[np.argsort(-(table()[allowed] @ one))[:10]] for one in asked]
+    near = Nearest(table(), Watched(indexed.index), np.arange(ROWS), 0)
+    found = [near.found(one, 10, allowed)[0] for one in asked]
+    assert np.mean([np.isin(true, near).mean() for true, near in zip(exact, found, strict=True)]) > 0.99
+    assert {20} <= set(near.index.counts) <= {20, 40, 80, 160}
+
+
 def test_keys_can_be_any_numbers():
     keys = np.arange(50)[::-1] * 10**12 + 7
     near = Nearest.of(table(50), keys, exact=0)

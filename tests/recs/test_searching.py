@@ -77,6 +77,8 @@ def test_a_history_by_hand_counts_like_a_user(recommender):
 
 def test_somebody_unknown_finds_what_everybody_does(recommender):
     assert recommender.search("shirt", "nobody") == recommender.search("shirt")
+    assert not recommender.search("shirt", "nobody").personal
+    assert recommender.search("shirt", "u1").personal
 
 
 def test_what_may_not_be_shown_is_not_found(recommender):
@@ -86,6 +88,12 @@ def test_what_may_not_be_shown_is_not_found(recommender):
     assert not {"shirt-red-1", "shirt-red-2"} & found
     blue = recommender.search("shirt", top=99, rules=Rules(include={"tag": "blue"}))
     assert set(colours(blue)) == {"blue"}
+
+
+def test_where_everything_is_hidden_nothing_is_found(recommender):
+    hidden = catalogue().frame["product_id"].to_list()
+    answer = recommender.seeing(catalogue(), log(), today=Today(hidden=hidden)).search("red shirt")
+    assert (answer.basis, answer.products, answer.tags) == ("nothing", (), ())
 
 
 def test_a_new_product_is_found_at_once(recommender):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # On what an answer rests. `match`: some products hold words of the query. `nearest`: none does, these are the nearest
-# by what the query means. `default`: nothing is near either, this is what is taken most now. `empty`: it has no word.
-BASES = ("match", "nearest", "default", "empty")
+# by what the query means. `default`: nothing is near either, this is what is taken most now. `nothing`: no product may
+# be shown at all. `empty`: it has no word.
+BASES = ("match", "nearest", "default", "nothing", "empty")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class SearchAnswer:
         read: the same word by word.
         left_out: words that were not read, as the query was too long.
         suggestions: whole queries that begin like this one.
+        missing: the words that stand in no product that may be shown, not even corrected.
+        personal: whether it is ordered for a user of whom something is known.
     """
 
     products: tuple[FoundProduct, ...]
@@ -65,8 +68,5 @@ class SearchAnswer:
     read: tuple[ReadWord, ...] = ()
     left_out: int = 0
     suggestions: tuple[str, ...] = ()
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The words that stand in no product, not even corrected."""
-        return tuple(word.typed for word in self.read if word.how in ("asked", "unknown"))
+    missing: tuple[str, ...] = ()
+    personal: bool = False

@@ -53,11 +53,13 @@ class Log:
         pairs: queries, and what was taken after them.
         taken: of each product how much it was taken.
         personal: what is known of users; None: nothing is.
+        earlier: as `taken`, of what was taken before the newest queries; None: the same.
     """
 
     pairs: Pairs
     taken: Mapping[str, float]
     personal: PersonalOf | None = None
+    earlier: Mapping[str, float] | None = None
 
     @classmethod
     def of(
@@ -71,15 +73,17 @@ class Log:
         """From a log; `how` says what actions weigh and when a session ends."""
         ids, cut = products.frame["product_id"].to_list(), WordSplitter(tuple(custom_words)).split
         pairs = Pairs.of(events, ids, cut, how.session_minutes, how.weights)
-        return cls(pairs, _taken_in(events, how.weights), personal)
+        until = pairs.newest_from(_HELD)
+        return cls(pairs, _taken_in(events, how.weights), personal, _taken_in(events, how.weights, until))
 
 
-def _taken_in(events: Events, by_action: Mapping[str, float]) -> dict[str, float]:
-    """How much each product was taken: the weights of the actions on it."""
+def _taken_in(events: Events, by_action: Mapping[str, float], until: float = np.inf) -> dict[str, float]:
+    """How much each product was taken before a moment, in seconds since 1970: the weights of the actions on it."""
     import polars as pl
 
     weight = pl.col("action").cast(pl.String).replace_strict(by_action, default=0.0, return_dtype=pl.Float64)
-    totals = events.frame.filter(pl.col("product_id").is_not_null()).group_by("product_id").agg(weight.sum().alias("n"))
+    counted = pl.col("product_id").is_not_null() & (pl.col("time").dt.epoch("s") < until)
+    totals = events.frame.filter(counted).group_by("product_id").agg(weight.sum().alias("n"))
     return dict(totals.sort("product_id").filter(pl.col("n") > 0).iter_rows())
 
 
@@ -112,14 +116,16 @@ def fit_search(
         vectors=vectors,
         joining=Joining(_NOTHING, _NOTHING),
         confidence=TagConfidence(),
-        taken=log.taken,
+        # What was held out must not be foretold by having been counted.
+        taken=log.taken if log.earlier is None else log.earlier,
         asked=pairs.counts,
         asked_words=frozenset(pairs.words),
     )
     shown = learned.shown(products, names, words=words)
     joining = Joining.fit(shown, vectors, settings.max_words, logged, drawn)
     confidence = _confidence(learned, shown, logged if len(logged) else drawn, items)
-    return replace(learned, joining=joining, confidence=confidence), shown
+    learned = replace(learned, joining=joining, confidence=confidence, taken=log.taken)
+    return learned, replace(shown, popular=learned.popular(shown.product_ids))
 
 
 def _divided(

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 from tagloom.artifact import MANIFEST, check_artifact, load_part, new_artifact, save_part
 from tagloom.data.tables import Products
 from tagloom.data.words.text import WordSplitter
-from tagloom.errors import ArtifactError, UserError
+from tagloom.errors import ArtifactError, TagloomError, UserError
 from tagloom.recs.search.reading import ProductWords
 
 JOB, FORMAT = "search index", 1
@@ -33,26 +34,33 @@ def kept_words(
 
     Returns:
         The words, and `kept`; `new`: nothing was there; `older`: it was of another catalogue, of other own words or
-        aliases, or of another tagloom; `damaged`. All but `kept` were made again and are now kept.
-
-    Raises:
-        UserError: the folder holds files of others.
-        TagloomError: it cannot be written.
+        aliases, or of another tagloom; `damaged`. These were made again and are now kept. `not kept`: they were made,
+        but the folder cannot be written or holds files of others, as a warning says.
     """
     told = {"format": FORMAT, "catalogue": _fingerprint(products, splitter, aliases)}
     state = "new"
-    if folder.is_dir() and any(folder.iterdir()):
-        try:
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
             state = "kept" if check_artifact(folder, JOB).data == told else "older"
             if state == "kept":
                 arrays, about = load_part(folder, _NAME)
                 return ProductWords.from_arrays(about["words"], arrays), state
-        except ArtifactError:
-            state = "damaged"
-    _remove(folder)
+    except (ArtifactError, OSError):
+        state = "damaged"
     words = ProductWords.of(products, splitter, aliases)
-    with new_artifact(folder, JOB, {}, told, {}) as new:
-        save_part(new, _NAME, words.arrays(), {"words": words.words})
+    try:
+        _remove(folder)
+        with new_artifact(folder, JOB, {}, told, {}) as new:
+            save_part(new, _NAME, words.arrays(), {"words": words.words})
+    except (TagloomError, OSError) as error:
+        # What is kept only saves time: without it a search still answers.
+        warnings.warn(
+            f"the words of the catalogue are not kept ({error}); the search works, but cuts all texts anew each time:"
+            f" make {folder} a folder that can be written and holds nothing else",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return words, "not kept"
     return words, state
 
 

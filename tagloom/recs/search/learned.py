@@ -6,7 +6,7 @@ Shapes: P products, L tags that were learned, T tags of now.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +53,7 @@ class Learned:
         confidence: of tags.
         taken: of each product how much it was taken.
         asked: queries that several users typed, with how many.
-        asked_words: words that several users typed.
+        asked_words: words after which several users took something.
     """
 
     settings: SearchSettings
@@ -72,7 +72,7 @@ class Learned:
         return WordSplitter(self.custom_words)
 
     def share_asked(self, query: Query) -> float:
-        """The share of a query's words that several users typed before; of what could not be read nothing is told."""
+        """The share of a query's words that several users took something after; unread ones tell nothing."""
         whole = [word for word in query.read if word.how not in ("part", "unknown")] or query.read
         asked = [not self.asked_words.isdisjoint(word.words) for word in whole]
         return sum(asked) / max(1, len(asked))
@@ -108,20 +108,27 @@ class Learned:
         counts = dict(products.frame["tags"].explode(empty_as_null=False).value_counts(name="products").rows())
         tags = self._tags_of_now(counts, names)
         said = [(way, counts.get(tag, 0)) for tag, ways in zip(tags.names, tags.spellings, strict=True) for way in ways]
-        taken = np.array([self.taken.get(product_id, 0.0) + 1 for product_id in items.product_ids])
+        spelling = Spelling.of(words, filter(self.vectors.features.knows, sorted(self.asked_words)))
+        asked = {text: users for text, users in self.asked.items() if all(map(spelling.knows, splitter.split(text)))}
         return Shown(
             product_ids=items.product_ids,
             words=words,
             splitter=splitter,
-            spelling=Spelling.of(words, filter(self.vectors.features.knows, sorted(self.asked_words))),
+            spelling=spelling,
             index=WordIndex.of(words),
-            nearest=Nearest.of(vectors, items.keys, last and last.nearest.index),
-            popular=np.log(taken / max(1.0, taken.sum())).astype(np.float32),
+            nearest=Nearest.of(vectors, items.keys, None if last is None else last.nearest.index),
+            popular=self.popular(items.product_ids),
             tags=tags,
             by_units=tags.by_units(),
-            suggestions=Suggestions.of(self.asked, said, words, splitter),
+            suggestions=Suggestions.of(asked, said, words, splitter),
             state=state,
         )
+
+    def popular(self, product_ids: Sequence[str]) -> Floats:
+        """[P] the log of each product's share of all that is taken."""
+        taken = np.array([self.taken.get(product_id, 0.0) + 1 for product_id in product_ids])
+        shares: Floats = np.log(taken / max(1.0, taken.sum())).astype(np.float32)
+        return shares
 
     def _tags_of_now(self, carried: Mapping[str, int], names: Names) -> TagNames:
         """The tags that were learned, then those that came since."""

@@ -29,6 +29,8 @@ _LONGEST = 200
 class Pairs:
     """Queries, each with a product that was taken after it in the same session, before the next query.
 
+    A query that stands in one event with a product is paired with that one alone.
+
     Args:
         texts: [M] as they were typed.
         products: int64 [M] rows of the catalogue; a product that was touched more than once stands once.
@@ -37,7 +39,8 @@ class Pairs:
         seconds: int64 [M] of the query.
         users: [M] who asked.
         counts: of each different query, normalised, how many different users typed it; none below `LEAST_USERS`.
-        words: likewise of each word, whatever else they typed beside it.
+        words: likewise of each word, whatever else stood beside it; only of users who took something after it, or a
+            slip that many make would be a word like any other.
     """
 
     texts: tuple[str, ...]
@@ -64,7 +67,9 @@ class Pairs:
         places = np.arange(len(asks))
         asked = np.maximum.accumulate(np.where(asks, places, -1)) if len(places) else places
         sessions, weights = log.sessions(session_minutes), log.weights(by_action)
-        taken = (log.product_ix >= 0) & (asked >= 0) & ~asks & (weights > 0)
+        # A search that names its product is answered by that alone: what comes after it says nothing of its words.
+        closed = asks & (log.product_ix >= 0)
+        taken = (log.product_ix >= 0) & (asked >= 0) & (weights > 0) & (closed | ~asks & ~closed[asked])
         taken &= (log.user == log.user[asked]) & (sessions == sessions[asked])
         rows = np.flatnonzero(taken)
         # The strongest action on a product first, so that `unique` keeps that one.
@@ -73,7 +78,6 @@ class Pairs:
         rows = rows[np.sort(np.unique(both, return_index=True)[1])]
         rows = rows[np.argsort(rows, kind="stable")]
         queries = asked[rows]
-        typed = _typed(log, np.flatnonzero(asks))
         bought = np.isin(log.action_ix[rows], [ACTIONS.index(action) for action in _BOUGHT])
         return cls(
             texts=tuple(log.texts[ix] for ix in queries.tolist()),
@@ -82,8 +86,8 @@ class Pairs:
             bought=bought,
             seconds=log.seconds[queries],
             users=tuple(log.user_ids[ix] for ix in log.user[queries].tolist()),
-            counts=_of_several(typed),
-            words=_of_several(_by_word(typed, cut)),
+            counts=_of_several(_typed(log, np.flatnonzero(asks))),
+            words=_of_several(_by_word(_typed(log, queries[bought | closed[rows]]), cut)),
         )
 
     def __len__(self) -> int:
@@ -103,11 +107,15 @@ class Pairs:
             self.words,
         )
 
+    def newest_from(self, share: float) -> float:
+        """The moment from which on the newest `share` of all queries were asked; of none infinite."""
+        return float(np.quantile(self.seconds, 1 - share)) if len(self) else np.inf
+
     def held_out(self, share: float) -> tuple[Pairs, Pairs]:
         """The older pairs, and of the newest `share` of all queries those that ended in something bought."""
         if not len(self):
             return self, self
-        moment = np.quantile(self.seconds, 1 - share)
+        moment = self.newest_from(share)
         return self.of_rows(np.flatnonzero(self.seconds < moment)), self.of_rows(
             np.flatnonzero((self.seconds >= moment) & self.bought)
         )

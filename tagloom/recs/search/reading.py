@@ -51,12 +51,11 @@ class ProductWords:
             aliases: other ways to write some tags; who searches for them means the tag.
         """
         known: dict[str, int] = {}
-        cut = _remembering(splitter.split)
         starts, numbers = {}, {}
         for field in FIELDS:
             found: list[int] = []
             ends = [0]
-            for words in _words_of(products, field, cut, aliases):
+            for words in _words_of(products, field, splitter.split, aliases):
                 found += [known.setdefault(word, len(known)) for word in words[:_MOST_WORDS]]
                 ends.append(len(found))
             starts[field], numbers[field] = np.array(ends, np.int64), np.array(found, np.int64)
@@ -104,9 +103,9 @@ class ProductWords:
     def texts(self, field: str, separator: str = " ") -> Iterator[str]:
         """Each product's words of a field, joined; a blank within a word becomes a sign that no text has."""
         plain = [word.replace(" ", "\x1f") for word in self.words]
-        starts, numbers = self.starts[field].tolist(), self.numbers[field].tolist()
-        for start, end in pairwise(starts):
-            yield separator.join([plain[ix] for ix in numbers[start:end]])
+        numbers = self.numbers[field]
+        for start, end in pairwise(self.starts[field].tolist()):
+            yield separator.join([plain[ix] for ix in numbers[start:end].tolist()])
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All numbers that must be saved beside `words`."""
@@ -128,6 +127,7 @@ def _words_of(products: Products, field: str, cut: Cut, aliases: Mapping[str, Se
     values = products.frame[field].to_list()
     if field in ("title", "description"):
         return map(cut, values)
+    cut = _remembering(cut)
     if field == "category":
         return ([word for step in steps for word in cut(step)] for steps in values)
     return (

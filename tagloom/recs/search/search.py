@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,10 @@ class Search:
     def __init__(self, learned: Learned, shown: Shown | None = None) -> None:
         self.learned = learned
         self._shown = shown
+        # The catalogue is made ready when somebody first searches: most that is asked of a Recommender is no search.
+        self._make: Callable[[], Shown] | None = None
+        self._last: Shown | None = None  # the catalogue before
+        self._making = threading.Lock()
 
     @classmethod
     def fit(
@@ -78,6 +83,8 @@ class Search:
     ) -> Search:
         """The same with the catalogue of now; nothing is trained, new products are found at once.
 
+        The catalogue is made ready at the first question, which so takes longer than the others.
+
         Args:
             products: all of them; those that are missing are found no more.
             vocabulary: gives the tags the names, ids and aliases of today.
@@ -85,7 +92,10 @@ class Search:
         """
         learned = self.learned if vocabulary is None else self.learned.named_by(vocabulary)
         names = Names.of(vocabulary)
-        return Search(learned, learned.shown(products, names, folder=index_folder, last=self._shown))
+        seeing, last = Search(learned), self._last if self._shown is None else self._shown
+        seeing._last = last
+        seeing._make = lambda: learned.shown(products, names, folder=index_folder, last=last)
+        return seeing
 
     @property
     def index_state(self) -> str:
@@ -109,23 +119,25 @@ class Search:
         """
         shown = self._ready
         _check(query, top, allowed, len(shown))
+        allowed = None if allowed is None or allowed.all() else allowed
         read = shown.read(query, self.learned.settings.max_words)
         # Of a misspelt query what begins like the right one.
         mended = any(word.how == "corrected" for word in read.read)
         suggestions = shown.suggestions.complete(read.understood if mended else query, _SUGGESTED)
         if not read.read:
-            return SearchAnswer((), (), "empty", "", suggestions=suggestions)
+            return SearchAnswer((), (), "empty", "", suggestions=suggestions, personal=personal is not None)
         vector = self.learned.vectors.query(read.meant)
         found = shown.candidates(read, vector, allowed=allowed, personal=personal)
-        basis = "match" if found.matched else "default" if vector is None else "nearest"
         return SearchAnswer(
             products=self._best(read, found, top),
-            tags=self._tags(read, vector, top),
-            basis=basis,
+            tags=self._tags(read, vector, top) if len(found.rows) else (),
+            basis=_basis(found, vector),
             understood=read.understood,
             read=read.read,
             left_out=read.left_out,
             suggestions=suggestions,
+            missing=shown.missing(read, allowed),
+            personal=personal is not None,
         )
 
     def suggest(self, typed: str, top: int = 10) -> tuple[str, ...]:
@@ -178,8 +190,20 @@ class Search:
     @property
     def _ready(self) -> Shown:
         if self._shown is None:
-            raise NotFittedError("this Search knows no catalogue yet; call seeing(products) after load")
+            with self._making:
+                if self._shown is None:
+                    if self._make is None:
+                        raise NotFittedError("this Search knows no catalogue yet; call seeing(products) after load")
+                    self._shown = self._make()
+                    self._make = self._last = None
         return self._shown
+
+
+def _basis(found: Candidates, vector: Floats | None) -> str:
+    """On what an answer rests, one of `BASES`."""
+    if not len(found.rows):
+        return "nothing"
+    return "match" if found.matched else "default" if vector is None else "nearest"
 
 
 def _check(query: object, top: int, allowed: Allowed | None, products: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tagloom.data.words.text import WordSplitter
-from tagloom.recs.nearest import Nearest
+from tagloom.recs.nearest import Nearest, counts_to_ask
 from tagloom.recs.search.queries import NEXT_READING, Query
 from tagloom.recs.search.reading import ProductWords
 from tagloom.recs.search.spelling import Spelling
@@ -102,10 +102,7 @@ class Shown:
             personal: a user's scores.
             limit: products of each kind.
         """
-        found, scores = self.index.found(query.read, limit if allowed is None else len(self))
-        if allowed is not None:
-            kept = allowed[found]
-            found, scores = found[kept][:limit], scores[kept][:limit]
+        found, scores = self._by_words(query, limit, allowed)
         near = found[:0] if vector is None else self.nearest.found(vector, limit, allowed)[0]
         rows = np.union1d(found, near)
         if not len(rows):
@@ -119,11 +116,31 @@ class Shown:
         table[:, 4] = 0.0 if personal is None else personal(rows)
         return Candidates(rows, table, bool(len(found)))
 
+    def _by_words(self, query: Query, limit: int, allowed: Allowed | None) -> tuple[Ints, Floats]:
+        """The best products by words, and their scores; of forbidden ones so many more are asked for."""
+        if allowed is None:
+            return self.index.found(query.read, limit)
+        for count in counts_to_ask(limit, allowed):
+            found, scores = self.index.found(query.read, count)
+            kept = allowed[found]
+            if kept.sum() >= limit or len(found) < count:
+                break
+        return found[kept][:limit], scores[kept][:limit]
+
     def held(self, query: Query, row: int) -> tuple[str, ...]:
         """The words of a query that a product holds, as they were typed."""
         return tuple(
             dict.fromkeys(word.typed for word in query.read if any(self._holds(said, row) for said in word.words))
         )
+
+    def missing(self, query: Query, allowed: Allowed | None) -> tuple[str, ...]:
+        """The words of a query that no product that may be found holds, as they were typed."""
+
+        def there(word: str) -> bool:
+            holding = self.words.holding(word)
+            return bool(len(holding) if allowed is None else allowed[holding].any())
+
+        return tuple(word.typed for word in query.read if not any(map(there, word.words)))
 
     def _holds(self, word: str, row: int) -> bool:
         holding = self.words.holding(word)

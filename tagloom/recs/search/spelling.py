@@ -129,6 +129,10 @@ class Spelling:
         pieces = () if has_han(word) else self._halves(word)
         return [ReadWord(piece, (piece,), "part") for piece in pieces] or [ReadWord(word, (), "unknown")]
 
+    def knows(self, word: str) -> bool:
+        """Whether a word is met as it stands, or, Chinese, in others or in pieces; a slip or an unknown one is not."""
+        return word in self._row_of or (has_han(word) and self.read(word, False)[0].how in ("completed", "part"))
+
     def completed(self, start: str) -> tuple[str, ...]:
         """Words that begin like this, the most frequent first; of one Latin letter too many do."""
         if len(start) < 2 and not has_han(start):

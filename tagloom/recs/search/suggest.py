@@ -7,10 +7,8 @@ searched is nobody else's business. Shapes: E entries, S places where an entry c
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -118,12 +116,20 @@ class Suggestions:
 
 def _title_pairs(words: ProductWords) -> list[tuple[str, int]]:
     """Words that stand side by side in several titles, with how many."""
-    counts: Counter[tuple[int, int]] = Counter()
-    starts, numbers = words.starts["title"].tolist(), words.numbers["title"].tolist()
-    for start, end in pairwise(starts):
-        counts.update(set(pairwise(numbers[start:end])))
-    found = [(pair, count) for pair, count in counts.most_common(_MOST_PAIRS) if count >= _LEAST_TITLES]
-    return [(_side_by_side(words.words[one], words.words[other]), count) for (one, other), count in found]
+    numbers, most = words.numbers["title"], max(1, len(words.words))
+    title = np.repeat(np.arange(len(words)), np.diff(words.starts["title"]))
+    # A pair as one number: as Python's own pairs they would take many times the memory.
+    within = title[:-1] == title[1:]
+    pairs, title = (numbers[:-1] * most + numbers[1:])[within], title[1:][within]
+    order = np.lexsort((pairs, title))
+    pairs, title = pairs[order], title[order]
+    # Each once in a title.
+    new = np.append(True, (np.diff(pairs) != 0) | (np.diff(title) != 0))[: len(pairs)]
+    found, counts = np.unique(pairs[new], return_counts=True)
+    best = np.argsort(-counts, kind="stable")[:_MOST_PAIRS]
+    best = best[counts[best] >= _LEAST_TITLES]
+    said = ((words.words[pair // most], words.words[pair % most]) for pair in found[best].tolist())
+    return [(_side_by_side(*both), count) for both, count in zip(said, counts[best].tolist(), strict=True)]
 
 
 def _side_by_side(one: str, other: str) -> str:

@@ -33,12 +33,14 @@ def _rows() -> list[dict[str, object]]:
 
 
 def _searches(text: str, product_id: str, users: int, start: int = 0) -> list[dict[str, object]]:
-    """So many users who search, look and buy, an hour after one another."""
+    """So many users who search, look and buy, an hour after one another; with no product they only search."""
     found = []
     for user in range(users):
         at = _START + timedelta(hours=start + user)
         for minute, (action, said, what) in enumerate(
-            (("search", text, None), ("view", None, product_id), ("purchase", None, product_id))
+            (("search", text, None), ("view", None, product_id), ("purchase", None, product_id))[
+                : 3 if product_id else 1
+            ]
         ):
             event = {"user_id": f"u{start}-{user}", "action": action, "time": at + timedelta(minutes=minute)}
             found.append({**event, "text": said, "product_id": what})
@@ -46,12 +48,18 @@ def _searches(text: str, product_id: str, users: int, start: int = 0) -> list[di
 
 
 def _log() -> list[dict[str, object]]:
-    """Users who say `kicks` buy red shoes; a secret is searched by one user alone, `red dress` by many."""
+    """Users who say `kicks` buy red shoes; a secret is searched by one user alone, `red dress` by many.
+
+    Three make the same slip, `shose`, and find nothing to take.
+    """
     return [
         *_searches("kicks", "red-shoes-1", 30),
         *_searches("red dress", "red-dress-1", 20, 100),
         *_searches("secret wish", "green-dress-1", 1, 200),
         *_searches("kicks", "red-shoes-1", 30, 300),
+        *_searches("shose", "", 3, 250),
+        *_searches("between two", "green-dress-1", 2, 260),
+        *_searches("among three", "green-dress-1", 3, 270),
     ]
 
 

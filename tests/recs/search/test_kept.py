@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tagloom.artifact import check_artifact
 from tagloom.data.tables import Products
 from tagloom.data.words.text import WordSplitter
-from tagloom.errors import TagloomError, UserError
 from tagloom.recs.search.kept import JOB, kept_words
 
 CATALOGUE = [
@@ -68,8 +68,8 @@ def test_an_empty_folder_is_filled(tmp_path):
 
 def test_a_file_in_the_place_of_the_folder_is_left_alone(tmp_path):
     (tmp_path / "index").write_text("mine", encoding="utf-8")
-    with pytest.raises(TagloomError, match="exists already"):
-        kept(tmp_path / "index")
+    with pytest.warns(RuntimeWarning, match="exists already"):
+        assert kept(tmp_path / "index") == ([{"red", "dress"}, {"five", "trees"}], "not kept")
     assert (tmp_path / "index").read_text(encoding="utf-8") == "mine"
 
 
@@ -77,9 +77,35 @@ def test_a_folder_with_other_files_is_left_alone(folder):
     (folder / "mine.txt").write_text("mine", encoding="utf-8")
     assert kept(folder)[1] == "kept"
     (folder / "words.json").unlink()
-    with pytest.raises(UserError, match=r"holds mine\.txt, which is none of the search's"):
-        kept(folder)
+    there = sorted(path.name for path in folder.iterdir())
+    with pytest.warns(
+        RuntimeWarning, match=r"not kept .*holds mine\.txt, which is none of the search's.*make .* a folder"
+    ):
+        assert kept(folder) == ([{"red", "dress"}, {"five", "trees"}], "not kept")
+    assert sorted(path.name for path in folder.iterdir()) == there
     assert (folder / "mine.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_folder_that_cannot_be_made_stops_nothing(tmp_path):
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    with pytest.warns(RuntimeWarning, match="are not kept"):
+        assert kept(tmp_path / "file" / "index")[1] == "not kept"
+
+
+def test_words_are_cut_only_when_somebody_searches(search, products, vocabulary, tmp_path):
+    seeing = search.seeing(products, vocabulary, tmp_path / "index")
+    assert not (tmp_path / "index").exists()
+    assert seeing.suggest("blue")
+    assert (tmp_path / "index").is_dir()
+
+
+def test_many_who_search_at_once_make_the_index_once(search, products, vocabulary, tmp_path):
+    seeing = search.seeing(products, vocabulary, tmp_path / "index")
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: seeing.answer("blue trousers"), range(4)))
+    assert answers == [search.answer("blue trousers")] * 4
+    # Made a second time, its words would have been read from the folder.
+    assert seeing.index_state == "new"
 
 
 def test_a_search_says_what_became_of_its_index(search, products, vocabulary, tmp_path):

@@ -67,6 +67,22 @@ def test_a_word_that_nothing_has_whole_is_taken_apart(spelling, word, parts):
     assert {one.how for one in found} == {"part"}
 
 
+@pytest.mark.parametrize(
+    ("word", "known"),
+    [
+        ("shoes", True),
+        ("kicks", True),
+        ("双肩", True),
+        ("帆布鞋", True),
+        ("shose", False),
+        ("牛崽裤", False),
+        ("zz", False),
+    ],
+)
+def test_a_slip_is_no_word_that_is_known(spelling, word, known):
+    assert spelling.knows(word) is known
+
+
 def test_a_word_of_one_letter_is_not_completed(spelling):
     assert spelling.read("s", True)[0].how == "unknown"
 

@@ -7,7 +7,7 @@ import pytest
 from tagloom.data.tables import Products
 from tagloom.data.words.text import WordSplitter
 from tagloom.recs.search.reading import ProductWords
-from tagloom.recs.search.suggest import Suggestions
+from tagloom.recs.search.suggest import Suggestions, _title_pairs
 
 TITLES = ["canvas shoes", "canvas shoes", "canvas shoes", "canvas bag", "帆布双肩包", "帆布双肩包", "帆布双肩包"]
 
@@ -31,6 +31,14 @@ def test_the_middle_of_a_query_is_found_by_its_word(suggestions):
 
 def test_words_side_by_side_in_several_titles_are_suggested(suggestions):
     assert suggestions.complete("canv") == ("canvas shoes",)
+
+
+def test_a_pair_counts_once_in_a_title_and_not_from_one_title_to_the_next():
+    splitter = WordSplitter()
+    titles = ["red hat red hat red hat", "red hat", "cap", "red hat", "cap", "red hat", "cap"]
+    products = Products.of([{"product_id": str(ix), "title": title} for ix, title in enumerate(titles)])
+    found = _title_pairs(ProductWords.of(products, splitter, {}))
+    assert found == [("red hat", 4)]
 
 
 @pytest.mark.parametrize("typed", ["双", "双肩", "雙肩"])
@@ -68,6 +76,18 @@ def test_a_shop_without_anything_suggests_nothing():
 def test_what_one_user_alone_searched_is_not_suggested(search):
     assert search.suggest("kick") == ("kicks",)
     assert search.suggest("secret") == ()
+
+
+def test_what_three_users_searched_is_suggested_what_two_did_is_not(search):
+    assert search.suggest("among") == ("among three",)
+    assert search.suggest("between") == ()
+
+
+def test_a_slip_that_several_users_made_is_corrected_and_not_suggested(search):
+    assert search.learned.asked["shose"] == 3
+    assert search.answer("shose").understood == "shoes"
+    assert "shoes" in search.suggest("sho", 99)
+    assert "shose" not in search.suggest("sho", 99)
 
 
 def test_a_misspelt_query_gets_the_suggestions_of_what_it_was_read_as(search):
