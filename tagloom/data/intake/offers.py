@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -32,6 +33,9 @@ _GONE = (
 )
 _FOR_EVER = "forever never always unlimited permanent 永久 永久有效 长期 长期有效 无限期 不限"
 _STOCK_WORDS = {**dict.fromkeys(_THERE.split(), None), **dict.fromkeys(_GONE.split(), 0.0)}
+_NO_END = r"^(?:0+|-1|9{4}1231(?:235959)?)(?:\.0*)?$"
+_BARE_NUMBER = r"^[+-]?[\d.]+(?:[eE][+-]?\d+)?$"
+_NO_END_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
 _DAY = r"^(?:\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|(?:19|20)\d{6})$"
 
 
@@ -90,10 +94,12 @@ def parse_ends(text: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Times until which products are offered, in UTC; of a day its end.
 
     Args, Returns:
-        As for `parse_prices`; words for ever are null.
+        As for `parse_prices`; words and numbers for ever are null. A number that would be before 2000 is no end but
+        something else, such as days, and not readable.
     """
-    for_ever = text.str.to_lowercase().is_in(_FOR_EVER.split())
-    times = parse_times(text)
+    for_ever = text.str.to_lowercase().is_in(_FOR_EVER.split()) | text.str.contains(_NO_END)
+    times = parse_times(text.set(for_ever, None))
+    times = times.set(text.str.contains(_BARE_NUMBER) & (times < _NO_END_BEFORE), None)
     whole_day = times.dt.offset_by("1d") - pl.duration(microseconds=1)
     ends = pl.select(pl.when(text.str.contains(_DAY)).then(whole_day).otherwise(times)).to_series()
     return ends, for_ever | ends.is_not_null()
