@@ -18,6 +18,7 @@ from tagloom.data.vocabulary.normal import attribute_of, display_form, normal_fo
 from tagloom.data.vocabulary.shapes import dropped_for, stop_keys
 from tagloom.data.vocabulary.vocab import Tag, Vocabulary
 from tagloom.data.words.posts import hashtag_words, read_post
+from tagloom.data.words.wordvectors import similar_spellings
 
 _EXAMPLES = 3
 _EXAMPLE_CHARACTERS = 120
@@ -76,6 +77,10 @@ class Hashtags:
         return {**alone, **names}
 
     @cached_property
+    def _spellings(self) -> list[str]:
+        return list(self._tags)
+
+    @cached_property
     def _synonyms(self) -> dict[str, str]:
         return {spelling_key(normal_form(alias)): name for alias, name in self.lists.synonyms.items()}
 
@@ -96,8 +101,13 @@ class Hashtags:
 
     def nearest(self, name: str) -> str:
         """The vocabulary's tag that is spelled most like a name; empty when none is near."""
-        near = difflib.get_close_matches(spelling_key(normal_form(name)), self._tags, n=1, cutoff=_NEAR)
+        key = spelling_key(normal_form(name))
+        near = difflib.get_close_matches(key, similar_spellings(key, self._spellings, 1), cutoff=_NEAR)
         return self._tags[near[0]].name if near else ""
+
+    def proposed(self, posts: Iterable[tuple[str, str]]) -> list[str]:
+        """The names that `proposals` gives."""
+        return [seen.name for seen in self._kept(posts)]
 
     def proposals(self, posts: Iterable[tuple[str, str]], top: int | None = None) -> list[Proposal]:
         """The hashtags of posts that could become tags, those of most users first.
@@ -109,6 +119,12 @@ class Hashtags:
             posts: the user and the text of each; posts without a user count as those of one.
             top: at most so many; None: all.
         """
+        return [
+            Proposal(seen.name, seen.posts, len(seen.users), tuple(seen.examples.values()), self.nearest(seen.name))
+            for seen in self._kept(posts)[:top]
+        ]
+
+    def _kept(self, posts: Iterable[tuple[str, str]]) -> list[_Seen]:
         found: dict[str, _Seen] = {}
         for user, text in posts:
             post = read_post(text) if "#" in text or "＃" in text else None
@@ -120,11 +136,7 @@ class Hashtags:
             for seen in found.values()
             if len(seen.users) >= self.settings.proposed_users and not any(map(self.vocabulary.declined, seen.names))
         ]
-        kept.sort(key=lambda seen: (-len(seen.users), -seen.posts, seen.name))
-        return [
-            Proposal(seen.name, seen.posts, len(seen.users), tuple(seen.examples.values()), self.nearest(seen.name))
-            for seen in kept[:top]
-        ]
+        return sorted(kept, key=lambda seen: (-len(seen.users), -seen.posts, seen.name))
 
 
 @dataclass
