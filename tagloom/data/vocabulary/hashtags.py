@@ -6,6 +6,7 @@ A proposed tag is no tag: nothing is trained on it, and nothing gives it, until 
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,7 +22,9 @@ from tagloom.data.words.posts import hashtag_words, read_post
 from tagloom.data.words.wordvectors import similar_spellings
 
 _EXAMPLES = 3
-_EXAMPLE_CHARACTERS = 120
+_EXAMPLE_CHARACTERS = 40
+# Of telephones, accounts, orders.
+_LONG_NUMBER = re.compile(r"\d(?:[\s-]?\d){4,}")
 _NEAR = 0.66
 
 
@@ -33,7 +36,8 @@ class Proposal:
         name: as most posts write it, in display form.
         posts: how many have it.
         users: how many wrote them.
-        examples: the beginnings of some of them, each of another user; links and names of people are left out.
+        examples: what stands around it in some of them, each of another user; without links, names behind @ and numbers
+            of five digits and more.
         nearest: the tag of the vocabulary that is spelled most like it; empty when none is near.
     """
 
@@ -128,9 +132,10 @@ class Hashtags:
         found: dict[str, _Seen] = {}
         for user, text in posts:
             post = read_post(text) if "#" in text or "＃" in text else None
+            shown = _without_numbers(post.plain.replace("\n", " ")) if post else ""
             for hashtag in post.hashtags if post else ():
                 if self.tag(hashtag) is None and (name := self.name(hashtag)):
-                    found.setdefault(spelling_key(normal_form(name)), _Seen()).add(user, name, text)
+                    found.setdefault(spelling_key(normal_form(name)), _Seen()).add(user, name, hashtag, shown)
         kept = [
             seen
             for seen in found.values()
@@ -152,9 +157,21 @@ class _Seen:
     def name(self) -> str:
         return max(self.names.items(), key=lambda item: (item[1], item[0]))[0]
 
-    def add(self, user: str, name: str, text: str) -> None:
+    def add(self, user: str, name: str, hashtag: str, plain: str) -> None:
         self.posts += 1
         self.names[name] += 1
         self.users.add(user)
         if len(self.examples) < _EXAMPLES and user not in self.examples:
-            self.examples[user] = read_post(text).plain.replace("\n", " ")[:_EXAMPLE_CHARACTERS]
+            self.examples[user] = _around(_without_numbers(hashtag_words(hashtag)), plain)
+
+
+def _without_numbers(text: str) -> str:
+    """A star for each character of a long number."""
+    return _LONG_NUMBER.sub(lambda number: "*" * len(number[0]), text)
+
+
+def _around(words: str, text: str) -> str:
+    """What stands around the words of a hashtag; the beginning, where these were read as others."""
+    at = max(0, text.find(words))
+    spare = max(0, _EXAMPLE_CHARACTERS - len(words)) // 2
+    return text[max(0, at - spare) : at + len(words) + spare].strip()

@@ -1,4 +1,7 @@
+import re
 import time
+
+import pytest
 
 from tagloom.config import TagSettings
 from tagloom.data.vocabulary.hashtags import Hashtags
@@ -47,6 +50,20 @@ def test_only_what_several_users_wrote_is_proposed_with_counts_examples_and_the_
     ]
     assert found[0].examples == ("好看 超显瘦",) * 3  # of different users, without links and names
     assert hashtags.proposals(log, top=1) == found[:1]
+
+
+@pytest.mark.parametrize("number", ["13812345678", "138 1234 5678", "138-1234-5678", "１３８１２３４５６７８", "12345"])
+def test_examples_are_what_stands_around_the_hashtag_without_long_numbers(number):
+    text = f"住在和平路一百号三单元{'。' * 3}" + "很长的话" * 9 + f"电话{number}买于2026年 #露营# 好看{number}" + "啊" * 99
+    (found,) = Hashtags(Vocabulary(), settings=TagSettings(proposed_users=1)).proposals([("a", text)])
+    (example,) = found.examples
+
+    assert "露营" in example
+    assert "买于2026年" in example
+    assert "和平路" not in example
+    assert "**" in example
+    assert not re.search(r"\d{5}|38", example)
+    assert len(example) <= 40
 
 
 def test_the_names_alone_of_a_thousand_proposals_are_told_in_little_time():
