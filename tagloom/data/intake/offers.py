@@ -29,8 +29,10 @@ _THERE = (
 )
 _GONE = (
     "false no n f outofstock soldout unavailable discontinued"
-    " 缺货 无货 无 没货 售罄 已售罄 下架 已下架 停售 否 无库存 补货中"
+    " 缺货 缺 无货 无现货 无 没货 售罄 已售罄 下架 已下架 停售 否 无库存 补货中"
 )
+# Wherever they stand: temporarily out of stock.
+_GONE_WITHIN = "outofstock|notavailable|notinstock"
 _FOR_EVER = "forever never always unlimited permanent 永久 永久有效 长期 长期有效 无限期 不限"
 _STOCK_WORDS = {**dict.fromkeys(_THERE.split(), None), **dict.fromkeys(_GONE.split(), 0.0)}
 _NO_END = r"^(?:0+|-1|9{4}1231(?:235959)?)(?:\.0*)?$"
@@ -84,9 +86,10 @@ def parse_stocks(text: pl.Series) -> tuple[pl.Series, pl.Series]:
     [12.0, 1200.0, 99.0, None, 0.0, 0.0, None]
     """
     word = text.str.to_lowercase().str.replace(r"^https?://schema\.org/", "").str.replace_all(r"[\s_-]+", "")
-    known = word.is_in(list(_STOCK_WORDS))
+    gone = word.str.contains(_GONE_WITHIN)
+    known = word.is_in(list(_STOCK_WORDS)) | gone
     number = _numbers(text.set(known, None), _AROUND_STOCK)
-    said = word.replace_strict(_STOCK_WORDS, default=None, return_dtype=pl.Float64)
+    said = word.replace_strict(_STOCK_WORDS, default=None, return_dtype=pl.Float64).set(gone, 0.0)
     return number.zip_with(~known.fill_null(False), said), known | number.is_not_null()
 
 

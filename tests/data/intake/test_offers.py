@@ -102,6 +102,8 @@ def test_thousands_and_decimals_of_both_manners(whole, cents, around):
         (["7", "0", "-2", "1.5", "1,200", "99+", "> 10", "12件"], [7, 0, -2, 1.5, 1200, 99, 10, 12], True),
         (["in stock", "In_Stock", "https://schema.org/InStock", "TRUE", "有货", "预售"], [None] * 6, True),
         (["out of stock", "OutOfStock", "sold out", "false", "缺货", "售罄"], [0] * 6, True),
+        (["not available", "Not in stock", "temporarily out of stock", "无现货", "缺"], [0] * 5, True),
+        (["Currently not_available.", "Out-of-stock (back soon)"], [0] * 2, True),
         (["?", "若干"], [None] * 2, False),
     ],
 )
