@@ -137,7 +137,7 @@ class Offers:
         return found
 
     def _gone(self, kind: str, name: str) -> bool:
-        """Whether no product has a name any more; one that is spelled like another may be a mistake, ids are all alike."""
+        """Whether no product has a name any more. One spelled like another may be a mistake; ids are all alike."""
         if kind == "product":
             return name not in self._row_of
         if kind == "tag":

@@ -54,7 +54,9 @@ def test_only_what_several_users_wrote_is_proposed_with_counts_examples_and_the_
 
 @pytest.mark.parametrize("number", ["13812345678", "138 1234 5678", "138-1234-5678", "１３８１２３４５６７８", "12345"])
 def test_examples_are_what_stands_around_the_hashtag_without_long_numbers(number):
-    text = f"住在和平路一百号三单元{'。' * 3}" + "很长的话" * 9 + f"电话{number}买于2026年 #露营# 好看{number}" + "啊" * 99
+    text = (
+        f"住在和平路一百号三单元{'。' * 3}" + "很长的话" * 9 + f"电话{number}买于2026年 #露营# 好看{number}" + "啊" * 99
+    )
     (found,) = Hashtags(Vocabulary(), settings=TagSettings(proposed_users=1)).proposals([("a", text)])
     (example,) = found.examples
 
