@@ -255,6 +255,9 @@ class RulesSettings(Section):
     variety: float = Field(
         0.0, ge=0, le=100, description="How much less counts what everybody takes; 0: as the models say."
     )
+    again: Literal["auto", "yes", "no"] = Field(
+        "auto", description="Show what the user has already; auto: as the Recommender found best when it was trained."
+    )
 
 
 class Settings(Section):

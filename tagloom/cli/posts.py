@@ -13,7 +13,7 @@ import typer
 
 from tagloom.cli.evaluate import OfVersion
 from tagloom.cli.show import AsJson, ShopFolder, as_json, file_to_write, progress, say, table
-from tagloom.errors import ShopError
+from tagloom.errors import NotFittedError, ShopError
 
 if TYPE_CHECKING:
     from tagloom.config import ReadSettings
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tagloom.data.intake.stream import PostRow
     from tagloom.recs.answers import ProductScore
     from tagloom.recs.recommender import Recommender
+    from tagloom.recs.search.answers import FoundProduct
     from tagloom.shop import Shop
     from tagloom.tags.posts import PostReader, PostTags
 
@@ -63,7 +64,8 @@ def post(
         raise ShopError("--out is for --file; what is told of one post is shown, as JSON with --json")
     target = file_to_write(out, "--out") if out else None
     opened = Shop.open(shop)
-    answering = _Answering(_reader(opened, version), _recommender(opened), top, threshold, _history(opened, user))
+    history = _history(opened, user)
+    answering = _Answering(_reader(opened, version), _recommender(opened), top, threshold, user, history)
     if text:
         answer = answering.one(text)
         as_json(answer) if json else _show(opened, answer)
@@ -92,6 +94,7 @@ class _Answering:
     recommender: Recommender | None
     top: int
     threshold: float | None
+    user: str
     history: Sequence[dict[str, Any]]
     none: int = 0
     unread: int = 0
@@ -147,13 +150,23 @@ class _Answering:
             "proposed": list(answer.proposed),
         }
 
-    def _products(self, answer: PostTags) -> Sequence[ProductScore]:
-        """Products for what was read, not for links and names; none where the post is about nothing."""
+    def _products(self, answer: PostTags) -> Sequence[ProductScore | FoundProduct]:
+        """Products for what was read, not for links and names; none where the post is about nothing.
+
+        They are searched for by the tags, as chatter stands in titles too. A Recommender that has not learned to search
+        takes the post as the last thing that was done.
+        """
         if self.recommender is None or answer.none:
             return ()
-        now = {"time": self.history[-1]["time"]} if self.history else {}
-        written = {"action": "post", "text": answer.plain, **now}
-        return self.recommender.products(history=[*self.history, written], top=self.top).found
+        named = " ".join(dict.fromkeys(score.tag.rpartition("=")[2] for score in answer.tags))
+        try:
+            searched = self.recommender.search(named, self.user or None, top=self.top)
+        except NotFittedError:
+            now = {"time": self.history[-1]["time"]} if self.history else {}
+            written = {"action": "post", "text": answer.plain or named, **now}
+            found = self.recommender.products(history=[*self.history, written], top=self.top)
+            return () if found.basis == "default" else found.found
+        return searched.products if searched.basis in ("match", "nearest") else ()
 
 
 def _reader(shop: Shop, version: str) -> PostReader:

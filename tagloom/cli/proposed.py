@@ -12,7 +12,7 @@ from tagloom.cli.show import AsJson, ShopFolder, as_json, progress, say, table
 from tagloom.errors import VocabularyError
 
 if TYPE_CHECKING:
-    from tagloom.data.vocabulary.hashtags import Hashtags, Proposal
+    from tagloom.data.vocabulary.hashtags import Hashtags
     from tagloom.shop import Shop
 
 Name = Annotated[str, typer.Argument(help="A proposed tag.", metavar="NAME")]
@@ -44,7 +44,8 @@ def proposed(
     from tagloom.shop import Shop
 
     opened = Shop.open(shop)
-    found = _proposals(opened, file, json, top)
+    with progress("Reading posts", json) as advance:
+        found = _hashtags(opened).proposals(_posts(opened, file, advance), top)
     if json:
         as_json([asdict(proposal) for proposal in found])
         return
@@ -91,25 +92,20 @@ def decline(shop: ShopFolder, name: Name, file: PostsFile = "", json: AsJson = F
 
 def _proposed(shop: Shop, name: str, file: str, quiet: bool) -> str:
     """The name of a proposed tag as it is proposed, however it was spelled."""
-    import difflib
-
     from tagloom.data.vocabulary.normal import normal_form
+    from tagloom.data.words.wordvectors import similar_spellings
 
     hashtags = _hashtags(shop)
     if (tag := hashtags.tag(name)) is not None:
         raise VocabularyError(f"{name!r} is a tag already: {tag.name!r} (id {tag.id})")
-    names = {normal_form(one.name): one.name for one in _proposals(shop, file, quiet, None)}
+    with progress("Reading posts", quiet) as advance:
+        names = {normal_form(one): one for one in hashtags.proposed(_posts(shop, file, advance))}
     wanted = normal_form(hashtags.name(name) or name)
     if wanted not in names:
-        near = difflib.get_close_matches(wanted, names, n=1)
+        near = similar_spellings(wanted, list(names), 1)
         hint = f"did you mean {names[near[0]]!r}?" if near else "tagloom tags proposed lists those that are"
         raise VocabularyError(f"{name!r} is not proposed; {hint} (tagloom tags add takes any name)")
     return names[wanted]
-
-
-def _proposals(shop: Shop, file: str, quiet: bool, top: int | None) -> list[Proposal]:
-    with progress("Reading posts", quiet) as advance:
-        return _hashtags(shop).proposals(_posts(shop, file, advance), top)
 
 
 def _hashtags(shop: Shop) -> Hashtags:

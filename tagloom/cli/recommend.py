@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagloom.cli.evaluate import OfVersion
-from tagloom.cli.rules import Exclude, Include, NewShare, PerCategory, Price, Variety, rules_of
+from tagloom.cli.rules import Again, Exclude, Include, NewShare, PerCategory, Price, Variety, rules_of
 from tagloom.cli.show import AsJson, ShopFolder, as_json, file_to_write, progress, say, table
 from tagloom.errors import ShopError
 
@@ -48,9 +48,7 @@ def recommend(
     text: Annotated[
         list[str] | None, typer.Option(help="Of this product's text the tags that the user wants; repeatable.")
     ] = None,
-    why: Annotated[
-        bool, typer.Option("--why", help="Tell why: which events and which tags carried each product.")
-    ] = False,
+    why: Annotated[bool, typer.Option("--why", help="Tell why: which events and tags carried each product.")] = False,
     everybody: Annotated[bool, typer.Option("--all", help="Products for all users of the log.")] = False,
     include: Include = None,
     exclude: Exclude = None,
@@ -58,6 +56,7 @@ def recommend(
     per_category: PerCategory = None,
     new_share: NewShare = None,
     variety: Variety = None,
+    again: Again = None,
     out: Annotated[str, typer.Option(help="With --all: write JSONL here.", metavar="FILE")] = "",
     top: Annotated[int, typer.Option(help="Most products and tags.", min=1)] = 10,
     version: OfVersion = "",
@@ -72,8 +71,8 @@ def recommend(
     target = _checked(user, history, everybody=everybody, of_product=bool(product or text), out=out)
     opened = Shop.open(shop)
     recommender = opened.recommender(version or None)
-    mixture = {"per_category": per_category, "new_share": new_share, "variety": variety}
-    rules = rules_of(recommender.rules, include, exclude, price, mixture)
+    told = {"per_category": per_category, "new_share": new_share, "variety": variety, "again": again}
+    rules = rules_of(recommender.rules, include, exclude, price, told)
     if everybody:
         _recommend_everybody(opened, recommender, (top, rules), target, json)
         return

@@ -22,6 +22,10 @@ NewShare = Annotated[float | None, typer.Option(help="Share of the places for ne
 Variety = Annotated[
     float | None, typer.Option(help="How much less counts what everybody takes; 0.5 is a start.", min=0)
 ]
+Again = Annotated[
+    bool | None,
+    typer.Option("--again/--no-again", help="Show what the user has already, or not; as the shop says when left out."),
+]
 
 
 def rules_of(

@@ -126,7 +126,8 @@ def today_of(settings: RulesSettings, hidden: Collection[str], vocabulary: Vocab
     from tagloom.recs.showing import Today
 
     mixture = settings.model_dump(include={"per_category", "new_share", "variety"})
-    return Today(hidden, Rules(**mixture), settings.new_events, vocabulary, folder / _INDEX)
+    again = {"auto": None, "yes": True, "no": False}[settings.again]
+    return Today(hidden, Rules(**mixture, again=again), settings.new_events, vocabulary, folder / _INDEX)
 
 
 def _parts(catalogue: Catalogue, by: str, share: float) -> tuple[Events, Events]:

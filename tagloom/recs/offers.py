@@ -46,7 +46,8 @@ class Offers:
             now: products whose `until` is before this are expired; without a zone it is UTC.
 
         Raises:
-            UserError: a category, tag or product that the catalogue does not have; names the nearest.
+            UserError: a name to include that the catalogue does not have, or one to exclude that is spelled like one it
+                has; names the nearest.
         """
         fits = self._there.copy()
         if self._ends:
@@ -59,7 +60,7 @@ class Offers:
         for kind, names in rules.include.items():
             fits &= self._named(kind, names)
         for kind, names in rules.exclude.items():
-            fits &= ~self._named(kind, names)
+            fits &= ~self._named(kind, [name for name in names if not self._gone(kind, name)])
         return fits
 
     # Laid out once
@@ -135,11 +136,25 @@ class Offers:
             found[self._rows_of_tag(name) if kind == "tag" else self._row_of_product(name)] = True
         return found
 
+    def _gone(self, kind: str, name: str) -> bool:
+        """Whether no product has a name any more. One spelled like another may be a mistake; ids are all alike."""
+        if kind == "product":
+            return name not in self._row_of
+        if kind == "tag":
+            return name not in self._tag_rows[0] and not similar_spellings(name, list(self._tag_rows[0]), 1)
+        return self._category(name) is None and not similar_spellings(name, self._category_names, 1)
+
+    @property
+    def _category_names(self) -> list[str]:
+        return [key if isinstance(key, str) else ">".join(key) for key in self._category_ix]
+
+    def _category(self, name: str) -> list[int] | None:
+        return self._category_ix.get(name) or self._category_ix.get(tuple(parse_path(name)))
+
     def _categories_of(self, name: str) -> list[int]:
-        known = self._category_ix
-        found = known.get(name) or known.get(tuple(parse_path(name)))
+        found = self._category(name)
         if found is None:
-            raise _unknown("category", name, [key if isinstance(key, str) else ">".join(key) for key in known])
+            raise _unknown("category", name, self._category_names)
         return found
 
     def _rows_of_tag(self, name: str) -> Ints:

@@ -22,7 +22,7 @@ from tagloom.data.words.posts import Post, chatter, chatter_words, read_post
 from tagloom.data.words.text import WordSplitter
 from tagloom.errors import UserError
 from tagloom.tags.because import Word
-from tagloom.tags.decide import Floats
+from tagloom.tags.decide import Floats, allowed_tags
 from tagloom.tags.experts.name import by_spelling, spellings_of, standing, units
 from tagloom.tags.features import Reading
 from tagloom.tags.fitted import Asked, Fitted, TagScore
@@ -46,7 +46,7 @@ class PostTags:
 
     Args:
         tags: the surest first; empty for a post that is about nothing the Tagger knows.
-        hashtags: the tags that its hashtags name.
+        hashtags: the tags that its hashtags name; none that the Tagger's settings forbid.
         proposed: its other hashtags, as they would be named as tags; they are none.
         plain: the text that was read.
     """
@@ -117,6 +117,13 @@ class PostReader:
         return tuple(self._ids)
 
     @cached_property
+    def _forbidden(self) -> frozenset[int]:
+        """The places in `_names` of the tags that the Tagger's settings forbid, also of those it does not know."""
+        settings = self.tagger._checked()
+        allowed = allowed_tags(self._names, settings.include, (), settings.exclude)
+        return frozenset() if allowed is None else frozenset(np.flatnonzero(~allowed).tolist())
+
+    @cached_property
     def _place(self) -> dict[str, int]:
         return {name: ix for ix, name in enumerate(self._names)}
 
@@ -179,7 +186,7 @@ class PostReader:
             for tag, meant in names.items():
                 if tag < raw.shape[1]:
                     lowered[row, tag] = raw[row, tag] if meant else 0.0
-                else:
+                elif tag not in self._forbidden:
                     sure[row, tag] = _NAMED if meant and (threshold is None or threshold <= _NAMED) else 0.0
         lowered = fitted.decision.with_parents(lowered)
         rules = self.tagger._allowed((), ())
@@ -215,7 +222,9 @@ class PostReader:
     def _answer(self, post: Post, found: Iterable[TagScore], top: int) -> PostTags:
         """What was found in the passages and what hashtags and emoji name, joined."""
         tag_of = {written: self.hashtags.tag(written) for written in (*post.hashtags, *post.emoji)}
-        hashed = {tag.name: f"#{written}" for written, tag in reversed(tag_of.items()) if tag is not None}
+        names_of = {written: tag.name for written, tag in reversed(tag_of.items()) if tag is not None}
+        allowed = (one for one in names_of.items() if self._place[one[1]] not in self._forbidden)
+        hashed = {name: f"#{written}" for written, name in allowed}
         scores = {score.tag: score for score in found}
         for name, written in hashed.items():
             surest = max(_HASHTAG, scores[name].confidence if name in scores else 0.0)

@@ -1,8 +1,13 @@
 import json
+import shutil
 
 import pytest
 
 from tagloom import Shop
+from tagloom.cli.posts import _Answering
+from tagloom.data.vocabulary.hashtags import Hashtags
+from tagloom.recs.recommender import Recommender
+from tagloom.tags.posts import PostReader
 
 
 @pytest.fixture
@@ -57,6 +62,33 @@ def test_products_are_recommended_for_what_the_post_says(recs_shop, cli):
     done = cli("post", recs_shop, "好", "--user", "nobody")
     assert done.code == 2
     assert "nobody: is not in the log" in done.err
+
+
+@pytest.mark.parametrize("tag", ["黑色", "送礼"])
+def test_the_first_product_has_the_tag_that_the_post_is_about(recs_shop, cli, tag):
+    found = json.loads(cli("post", recs_shop, f"今天收到了，绝绝子😍 #{tag}#", "--json").out)["products"]
+    tags_of = dict(Shop.open(recs_shop).products.frame.select("product_id", "tags").iter_rows())
+
+    assert tag in tags_of[found[0]["product_id"]]
+
+
+def test_a_post_of_an_emoji_alone_that_is_a_tag_does_not_stop_the_file(recs_shop, cli, tmp_path):
+    mine, file = shutil.copytree(recs_shop, tmp_path / "mine"), tmp_path / "posts.jsonl"
+    assert cli("tags", "add", mine, "👗", "--text", "连衣裙").code == 0
+    file.write_text('{"text": "👗"}\n{"text": "#黑色#"}\n', encoding="utf-8")
+    done = cli("post", mine, "--file", file, "--json")
+
+    assert done.code == 0, done.err
+    assert [json.loads(line)["hashtags"][0] for line in done.out.splitlines()] == ["👗", "黑色"]
+
+
+def test_without_a_search_products_follow_what_was_done_and_an_emoji_counts_by_its_name(recs_shop):
+    opened = Shop.open(recs_shop)
+    reader = PostReader(opened.tagger(), Hashtags(opened.vocabulary.add(["👗"])))
+    recommender = Recommender(model="neighbours", split="last").fit(opened.products, opened.events)
+    answering = _Answering(reader, recommender.seeing(opened.products, opened.events), 3, None, "", [])
+
+    assert len(answering.one("👗")["products"]) == 3
 
 
 def test_a_file_of_posts_is_answered_line_by_line_and_bad_lines_are_kept(shop, cli, tmp_path):

@@ -155,6 +155,22 @@ def test_everybodys_products_are_lines_or_a_file(cli, recs_shop, tmp_path):
     assert json.loads(told.out) == {"users": 60, "out": str(out)}
 
 
+def test_whether_what_a_user_has_is_shown_is_said_with_a_question_or_for_the_shop(cli, mine):
+    had = set(Shop.open(mine).events.frame.filter(user_id="u0001")["product_id"].drop_nulls())
+
+    def shown(*more):
+        return {one["product_id"] for one in asked(cli, mine, "u0001", "--top", "10000", *more)["products"]}
+
+    had &= shown("--again")
+    assert had
+    assert not had & shown("--no-again")
+    head, sign, rules = (mine / "tagloom.toml").read_text(encoding="utf-8").partition("[rules]")
+    for again, expected in (("yes", had), ("no", set())):
+        told = head + sign + rules.replace('again = "auto"', f'again = "{again}"')
+        (mine / "tagloom.toml").write_text(told, encoding="utf-8")
+        assert had & shown() == expected
+
+
 # models, and what changes in the shop
 
 

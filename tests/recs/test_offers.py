@@ -93,13 +93,22 @@ def test_hidden_products_are_not_shown_and_unknown_ones_are_no_error():
         ({"include": {"category": "靴"}}, "there is no category '靴'; did you mean '靴子'"),
         ({"include": {"category": "鞋包>靴子"}}, "there is no category '鞋包>靴子'; did you mean '鞋包>鞋>靴子'"),
         ({"exclude": {"tag": "冬天季"}}, "there is no tag '冬天季'; did you mean '冬季'"),
-        ({"exclude": {"tag": "xyz"}}, "there is no tag 'xyz'; give one of the catalogue's 4 names"),
+        ({"include": {"tag": "xyz"}}, "there is no tag 'xyz'; give one of the catalogue's 4 names"),
         ({"include": {"product": "boots"}}, "there is no product 'boots'; did you mean 'boot'"),
     ],
 )
 def test_names_that_the_catalogue_does_not_have_are_told_with_the_nearest(rules, message):
     with pytest.raises(UserError, match=message):
         allowed(GOODS, **rules)
+
+
+@pytest.mark.parametrize("gone", [{"tag": "xyz"}, {"category": "家具>床"}, {"product": ["boots", "xyz"]}])
+def test_a_name_to_exclude_that_no_product_has_any_more_excludes_nothing(gone):
+    assert allowed(GOODS, exclude=gone) == EVERY
+    both = {kind: [*([names] if isinstance(names, str) else names)] for kind, names in gone.items()}
+    both.setdefault("tag", []).append("红")
+    assert allowed(GOODS, exclude=both) == {"shoe", "kids", "gift"}
+    assert allowed([{"product_id": "1"}], exclude=gone) == {"1"}
 
 
 def test_categories_are_numbered_as_the_experts_number_them():

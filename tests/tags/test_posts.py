@@ -86,6 +86,24 @@ def test_tags_that_only_the_vocabulary_knows_are_found_by_name_alias_and_emoji(r
     assert told(reader, "👗👗") == {"👗"}
 
 
+@pytest.mark.parametrize(
+    ("rules", "tags"),
+    [
+        ({"exclude": ["颜色=*", "露营"]}, {"手机"}),
+        ({"exclude": ["手机", "👗"]}, {"颜色=红色", "露营"}),
+        ({"include": ["手机"]}, {"手机"}),
+    ],
+)
+def test_what_the_settings_forbid_is_not_given_by_hashtags_and_names_either(reader, rules, tags):
+    tagger = Tagger(**reader.tagger.settings, **rules)
+    tagger._fitted = reader.tagger._fitted
+    (answer,) = PostReader(tagger, reader.hashtags).read(["#红色# #手机# 周末去露营吧"])
+
+    assert {score.tag for score in answer.tags} == tags
+    assert set(answer.hashtags) == tags - {"露营"}
+    assert answer.proposed == ()
+
+
 @pytest.mark.parametrize("text", ["这根本不是纯棉", "没有纯棉", "一点也不露营", "not green", "it is not really green"])
 def test_what_is_denied_is_not_given(reader, text):
     assert told(reader, text) == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -28,10 +29,15 @@ _THERE = (
 )
 _GONE = (
     "false no n f outofstock soldout unavailable discontinued"
-    " 缺货 无货 无 没货 售罄 已售罄 下架 已下架 停售 否 无库存 补货中"
+    " 缺货 缺 无货 无现货 无 没货 售罄 已售罄 下架 已下架 停售 否 无库存 补货中"
 )
+# Wherever they stand: temporarily out of stock.
+_GONE_WITHIN = "outofstock|notavailable|notinstock"
 _FOR_EVER = "forever never always unlimited permanent 永久 永久有效 长期 长期有效 无限期 不限"
 _STOCK_WORDS = {**dict.fromkeys(_THERE.split(), None), **dict.fromkeys(_GONE.split(), 0.0)}
+_NO_END = r"^(?:0+|-1|9{4}1231(?:235959)?)(?:\.0*)?$"
+_BARE_NUMBER = r"^[+-]?[\d.]+(?:[eE][+-]?\d+)?$"
+_NO_END_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
 _DAY = r"^(?:\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|(?:19|20)\d{6})$"
 
 
@@ -80,9 +86,10 @@ def parse_stocks(text: pl.Series) -> tuple[pl.Series, pl.Series]:
     [12.0, 1200.0, 99.0, None, 0.0, 0.0, None]
     """
     word = text.str.to_lowercase().str.replace(r"^https?://schema\.org/", "").str.replace_all(r"[\s_-]+", "")
-    known = word.is_in(list(_STOCK_WORDS))
+    gone = word.str.contains(_GONE_WITHIN)
+    known = word.is_in(list(_STOCK_WORDS)) | gone
     number = _numbers(text.set(known, None), _AROUND_STOCK)
-    said = word.replace_strict(_STOCK_WORDS, default=None, return_dtype=pl.Float64)
+    said = word.replace_strict(_STOCK_WORDS, default=None, return_dtype=pl.Float64).set(gone, 0.0)
     return number.zip_with(~known.fill_null(False), said), known | number.is_not_null()
 
 
@@ -90,10 +97,12 @@ def parse_ends(text: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Times until which products are offered, in UTC; of a day its end.
 
     Args, Returns:
-        As for `parse_prices`; words for ever are null.
+        As for `parse_prices`; words and numbers for ever are null. A number that would be before 2000 is no end but
+        something else, such as days, and not readable.
     """
-    for_ever = text.str.to_lowercase().is_in(_FOR_EVER.split())
-    times = parse_times(text)
+    for_ever = text.str.to_lowercase().is_in(_FOR_EVER.split()) | text.str.contains(_NO_END)
+    times = parse_times(text.set(for_ever, None))
+    times = times.set(text.str.contains(_BARE_NUMBER) & (times < _NO_END_BEFORE), None)
     whole_day = times.dt.offset_by("1d") - pl.duration(microseconds=1)
     ends = pl.select(pl.when(text.str.contains(_DAY)).then(whole_day).otherwise(times)).to_series()
     return ends, for_ever | ends.is_not_null()

@@ -6,6 +6,7 @@ A proposed tag is no tag: nothing is trained on it, and nothing gives it, until 
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,9 +19,12 @@ from tagloom.data.vocabulary.normal import attribute_of, display_form, normal_fo
 from tagloom.data.vocabulary.shapes import dropped_for, stop_keys
 from tagloom.data.vocabulary.vocab import Tag, Vocabulary
 from tagloom.data.words.posts import hashtag_words, read_post
+from tagloom.data.words.wordvectors import similar_spellings
 
 _EXAMPLES = 3
-_EXAMPLE_CHARACTERS = 120
+_EXAMPLE_CHARACTERS = 40
+# Of telephones, accounts, orders.
+_LONG_NUMBER = re.compile(r"\d(?:[\s-]?\d){4,}")
 _NEAR = 0.66
 
 
@@ -32,7 +36,8 @@ class Proposal:
         name: as most posts write it, in display form.
         posts: how many have it.
         users: how many wrote them.
-        examples: the beginnings of some of them, each of another user; links and names of people are left out.
+        examples: what stands around it in some of them, each of another user; without links, names behind @ and numbers
+            of five digits and more.
         nearest: the tag of the vocabulary that is spelled most like it; empty when none is near.
     """
 
@@ -76,6 +81,10 @@ class Hashtags:
         return {**alone, **names}
 
     @cached_property
+    def _spellings(self) -> list[str]:
+        return list(self._tags)
+
+    @cached_property
     def _synonyms(self) -> dict[str, str]:
         return {spelling_key(normal_form(alias)): name for alias, name in self.lists.synonyms.items()}
 
@@ -96,8 +105,13 @@ class Hashtags:
 
     def nearest(self, name: str) -> str:
         """The vocabulary's tag that is spelled most like a name; empty when none is near."""
-        near = difflib.get_close_matches(spelling_key(normal_form(name)), self._tags, n=1, cutoff=_NEAR)
+        key = spelling_key(normal_form(name))
+        near = difflib.get_close_matches(key, similar_spellings(key, self._spellings, 1), cutoff=_NEAR)
         return self._tags[near[0]].name if near else ""
+
+    def proposed(self, posts: Iterable[tuple[str, str]]) -> list[str]:
+        """The names that `proposals` gives."""
+        return [seen.name for seen in self._kept(posts)]
 
     def proposals(self, posts: Iterable[tuple[str, str]], top: int | None = None) -> list[Proposal]:
         """The hashtags of posts that could become tags, those of most users first.
@@ -109,22 +123,25 @@ class Hashtags:
             posts: the user and the text of each; posts without a user count as those of one.
             top: at most so many; None: all.
         """
+        return [
+            Proposal(seen.name, seen.posts, len(seen.users), tuple(seen.examples.values()), self.nearest(seen.name))
+            for seen in self._kept(posts)[:top]
+        ]
+
+    def _kept(self, posts: Iterable[tuple[str, str]]) -> list[_Seen]:
         found: dict[str, _Seen] = {}
         for user, text in posts:
             post = read_post(text) if "#" in text or "＃" in text else None
+            shown = _without_numbers(post.plain.replace("\n", " ")) if post else ""
             for hashtag in post.hashtags if post else ():
                 if self.tag(hashtag) is None and (name := self.name(hashtag)):
-                    found.setdefault(spelling_key(normal_form(name)), _Seen()).add(user, name, text)
+                    found.setdefault(spelling_key(normal_form(name)), _Seen()).add(user, name, hashtag, shown)
         kept = [
             seen
             for seen in found.values()
             if len(seen.users) >= self.settings.proposed_users and not any(map(self.vocabulary.declined, seen.names))
         ]
-        kept.sort(key=lambda seen: (-len(seen.users), -seen.posts, seen.name))
-        return [
-            Proposal(seen.name, seen.posts, len(seen.users), tuple(seen.examples.values()), self.nearest(seen.name))
-            for seen in kept[:top]
-        ]
+        return sorted(kept, key=lambda seen: (-len(seen.users), -seen.posts, seen.name))
 
 
 @dataclass
@@ -140,9 +157,21 @@ class _Seen:
     def name(self) -> str:
         return max(self.names.items(), key=lambda item: (item[1], item[0]))[0]
 
-    def add(self, user: str, name: str, text: str) -> None:
+    def add(self, user: str, name: str, hashtag: str, plain: str) -> None:
         self.posts += 1
         self.names[name] += 1
         self.users.add(user)
         if len(self.examples) < _EXAMPLES and user not in self.examples:
-            self.examples[user] = read_post(text).plain.replace("\n", " ")[:_EXAMPLE_CHARACTERS]
+            self.examples[user] = _around(_without_numbers(hashtag_words(hashtag)), plain)
+
+
+def _without_numbers(text: str) -> str:
+    """A star for each character of a long number."""
+    return _LONG_NUMBER.sub(lambda number: "*" * len(number[0]), text)
+
+
+def _around(words: str, text: str) -> str:
+    """What stands around the words of a hashtag; the beginning, where these were read as others."""
+    at = max(0, text.find(words))
+    spare = max(0, _EXAMPLE_CHARACTERS - len(words)) // 2
+    return text[max(0, at - spare) : at + len(words) + spare].strip()

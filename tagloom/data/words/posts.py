@@ -29,8 +29,9 @@ _SPACED_PAIR = re.compile(rf"#([\w{HAN}][^#\n]{{0,{_LONGEST_HASHTAG}}}[\w{HAN}])
 _OPEN = re.compile(rf"#((?!\d+(?!\w))[\w{HAN}][\w&'·\-]{{0,{_LONGEST_HASHTAG}}}|(?:{EMOJI}){{1,8}})")
 _EMOJI = re.compile(EMOJI)
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z])(?=\d{2})")
-# Three times and more; xxxl and aaa are sizes.
-_STRETCHED = re.compile(r"(?i)\b(?!([a-z])\1*\b)[a-z]*?([a-wyz])\2{2}[a-z]*\b")
+# A word alone, not a part of one such as abbb2; what runs into Chinese is one.
+_WORD = re.compile(r"(?i)(?<![a-z0-9_])[a-z]+(?![a-z0-9_])")
+_STRETCHED = re.compile(r"(?i)([a-wyz])\1{2}")
 _RUN = re.compile(r"(?i)([a-z])\1{2,}")
 _HAN_RUN = re.compile(rf"([{HAN}])\1{{2,}}|([{HAN}]{{2,4}}?)\2{{2,}}")
 _MARK_RUN = re.compile(r"([^\w\s])\1+")
@@ -141,10 +142,13 @@ def _without_hashtags(text: str) -> tuple[str, tuple[str, ...]]:
 def _shortened(text: str) -> str:
     text = _LAUGHTER.sub(" ", text)
     text = _HAN_RUN.sub(lambda run: run[1] or run[2], text)
-    return _MARK_RUN.sub(r"\1", _STRETCHED.sub(_unstretched, text))
+    return _MARK_RUN.sub(r"\1", _WORD.sub(_unstretched, text))
 
 
 def _unstretched(match: re.Match[str]) -> str:
+    """Three times and more become one or two; xxxl and aaa are sizes."""
+    if len(set(match[0].casefold())) == 1 or not _STRETCHED.search(match[0]):
+        return match[0]
     double = _RUN.sub(r"\1\1", match[0])
     return double if double.casefold() in _words().double else _RUN.sub(r"\1", match[0])
 
@@ -190,7 +194,8 @@ def _words() -> _Words:
     stickers = _STICKER % "|".join(map(re.escape, told["platform"]["stickers"]))
     phrases = sorted(map(re.escape, told["platform"]["phrases"]), key=len, reverse=True)
     return _Words(
-        lambda text: pattern.sub(lambda found: means[found[0].casefold()], text),
+        # Ignoring case, ı and İ count as i, but they are other letters.
+        lambda text: pattern.sub(lambda found: means.get(found[0].casefold(), found[0]), text),
         re.compile("|".join([stickers, *phrases])),
         frozenset(told["stretched"]["double"]),
         tuple(told["chatter"]["lines"]),

@@ -102,6 +102,8 @@ def test_thousands_and_decimals_of_both_manners(whole, cents, around):
         (["7", "0", "-2", "1.5", "1,200", "99+", "> 10", "12件"], [7, 0, -2, 1.5, 1200, 99, 10, 12], True),
         (["in stock", "In_Stock", "https://schema.org/InStock", "TRUE", "有货", "预售"], [None] * 6, True),
         (["out of stock", "OutOfStock", "sold out", "false", "缺货", "售罄"], [0] * 6, True),
+        (["not available", "Not in stock", "temporarily out of stock", "无现货", "缺"], [0] * 5, True),
+        (["Currently not_available.", "Out-of-stock (back soon)"], [0] * 2, True),
         (["?", "若干"], [None] * 2, False),
     ],
 )
@@ -120,12 +122,25 @@ def test_stocks(cells, stock, readable):
         ("9999-12-31", datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)),
         ("2026-03-31T00:00:00", datetime(2026, 3, 31, tzinfo=UTC)),
         ("2026-03-31T12:00:00+08:00", datetime(2026, 3, 31, 4, tzinfo=UTC)),
+        ("946684800", datetime(2000, 1, 1, tzinfo=UTC)),
+        ("1774958400000", datetime(2026, 3, 31, 12, tzinfo=UTC)),
         ("永久有效", None),
+        ("99991231", None),
+        ("99991231235959", None),
+        ("0", None),
+        ("-1", None),
     ],
 )
 def test_a_day_counts_to_its_end_and_a_time_is_a_time(cell, end):
     found = parse_ends(pl.Series([cell]))
     assert (found[0].to_list(), found[1].to_list()) == ([end], [True])
+
+
+@pytest.mark.parametrize("cell", ["30", "-2", "365.0", "1e3", "20261301", "19991231", "946684799"])
+def test_a_number_that_would_be_long_ago_is_no_end(cell):
+    found = parse_ends(pl.Series([cell, None, "2026-03-31"]))
+    assert found[0].is_null().to_list() == [True, True, False]
+    assert found[1].to_list()[::2] == [False, True]
 
 
 def test_what_cannot_be_read_is_empty_and_counted():

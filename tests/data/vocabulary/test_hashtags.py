@@ -1,3 +1,8 @@
+import re
+import time
+
+import pytest
+
 from tagloom.config import TagSettings
 from tagloom.data.vocabulary.hashtags import Hashtags
 from tagloom.data.vocabulary.lists import UserLists
@@ -45,6 +50,34 @@ def test_only_what_several_users_wrote_is_proposed_with_counts_examples_and_the_
     ]
     assert found[0].examples == ("好看 超显瘦",) * 3  # of different users, without links and names
     assert hashtags.proposals(log, top=1) == found[:1]
+
+
+@pytest.mark.parametrize("number", ["13812345678", "138 1234 5678", "138-1234-5678", "１３８１２３４５６７８", "12345"])
+def test_examples_are_what_stands_around_the_hashtag_without_long_numbers(number):
+    text = (
+        f"住在和平路一百号三单元{'。' * 3}" + "很长的话" * 9 + f"电话{number}买于2026年 #露营# 好看{number}" + "啊" * 99
+    )
+    (found,) = Hashtags(Vocabulary(), settings=TagSettings(proposed_users=1)).proposals([("a", text)])
+    (example,) = found.examples
+
+    assert "露营" in example
+    assert "买于2026年" in example
+    assert "和平路" not in example
+    assert "**" in example
+    assert not re.search(r"\d{5}|38", example)
+    assert len(example) <= 40
+
+
+def test_the_names_alone_of_a_thousand_proposals_are_told_in_little_time():
+    """Looking for the nearest of three thousand tags takes each of them milliseconds."""
+    tags = Vocabulary().add([f"标签{number:x}样式" for number in range(3_000)])
+    hashtags = Hashtags(tags, settings=TagSettings(proposed_users=1))
+    log = [("a", f"#话题{chr(0x4E00 + number)}#") for number in range(1_000)]
+    hashtags.tag("话题")
+    start = time.process_time()
+
+    assert len(hashtags.proposed(log)) > 900  # some are two ways to write one sign
+    assert time.process_time() - start < 2
 
 
 def test_spellings_of_one_hashtag_are_counted_together_under_the_commonest():

@@ -11,7 +11,7 @@ from tagloom.data.words.text import MAX_CHARACTERS
 _PIECES = [
     "#", "##", "＃", "@", "＠小美", "//@", "RT ", "转发微博", "http://t.cn/A6", "www.a.cn", "[doge]", "[", "]",
     "#通勤#", "#Ootd", " ", "\n", "\u200b", "\ufe0f", "\ud83d", "😍", "👍🏻", "好好好好", "soooo", "哈哈哈哈", "yyds",
-    "a@b.cn", "&#39;", "C#", "1", "。", "！！",
+    "a@b.cn", "&#39;", "C#", "1", "。", "！！", "ı", "İ", "kında", "kİnda", "KINDA",
 ]
 # fmt: on
 dirty_posts = st.lists(st.one_of(st.sampled_from(_PIECES), st.text(max_size=3)), max_size=15).map("".join)
@@ -59,7 +59,8 @@ def test_hashtags_of_both_forms_are_found(text, hashtags):
         ("#OfficeLook and #summer_dress", "Office Look and summer dress"),
         ("MacBook stays", "MacBook stays"),
         ("soooo gooood, coooool, looove", "so good, cool, love"),
-        ("XXXL AAA www 1000", "XXXL AAA www 1000"),
+        ("XXXL AAA www 1000 码xxx aaa级 abbb2 b_ccc", "XXXL AAA www 1000 码xxx aaa级 abbb2 b_ccc"),
+        ("sooo好看，好looove你", "so好看,好love你"),
         ("好好好好看，非常非常非常舒服", "好看,非常舒服"),
         ("哈哈哈哈 显瘦 hahaha", "显瘦"),
         ("这条裙子yyds，绝绝子！！！", "这条裙子非常好,非常好!"),
@@ -101,6 +102,20 @@ def test_the_longest_post_is_read_in_little_time_and_no_more_of_it(piece):
     assert time.process_time() - start < 5  # seconds; a pattern that goes back takes minutes
     assert len(post.plain) <= 2 * MAX_CHARACTERS
     assert len(passages) <= 41
+
+
+@pytest.mark.parametrize("end", ["中", "1", "_", ""])
+def test_letters_that_run_into_others_are_read_in_little_time(end):
+    start = time.process_time()
+    plain = read_post("aaab" * (MAX_CHARACTERS // 4 - 1) + end).plain
+
+    assert time.process_time() - start < 5  # seconds; a pattern that begins anew at each letter takes minutes
+    assert plain.startswith("ab" if end in ("中", "") else "aaab")
+
+
+@pytest.mark.parametrize("text", ["kında", "kİnda", "holy graıl"])
+def test_letters_that_only_look_like_those_of_slang_make_another_word(text):
+    assert read_post(text).plain == text
 
 
 def test_passages_are_whole_sentences_and_lose_nothing():
