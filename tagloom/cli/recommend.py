@@ -68,7 +68,7 @@ def recommend(
     """
     from tagloom.shop import Shop
 
-    target = _checked(user, history, everybody=everybody, of_product=bool(product or text), out=out)
+    target = _checked(user, history, everybody=everybody, of_product=bool(product or text), why=why, out=out)
     opened = Shop.open(shop)
     recommender = opened.recommender(version or None)
     told = {"per_category": per_category, "new_share": new_share, "variety": variety, "again": again}
@@ -85,12 +85,16 @@ def recommend(
         _show(opened, user or "this history", tags, products)
 
 
-def _checked(user: str, history: list[str] | None, *, everybody: bool, of_product: bool, out: str) -> Path | None:
+def _checked(
+    user: str, history: list[str] | None, *, everybody: bool, of_product: bool, why: bool, out: str
+) -> Path | None:
     """The file to write, once the options go together."""
     if sum((bool(user), bool(history), everybody)) != 1:
         raise ShopError("give a user, --history or --all, one of the three")
     if everybody and of_product:
         raise ShopError("--product and --text are for one user, not for --all")
+    if why and (everybody or of_product):
+        raise ShopError("--why is for the products of one user, not for --all, --product or --text")
     if out and not everybody:
         raise ShopError("--out is for --all; what is recommended to one user is shown, as JSON with --json")
     return file_to_write(out, "--out") if out else None

@@ -72,6 +72,8 @@ class Rules:
         _check_number("per_category", self.per_category, whole=True)
         _check_number("new_share", self.new_share, most=1)
         _check_number("variety", self.variety)
+        if self.again is not None and not isinstance(self.again, bool):
+            raise UserError(f"rules, again: expected true, false or nothing, came {self.again!r}")
         if self.price_from is not None and self.price_to is not None and self.price_from > self.price_to:
             raise UserError(
                 f"rules: price_from {self.price_from:g} is above price_to {self.price_to:g}; no price lies between"
@@ -98,8 +100,8 @@ def _names_of(side: str, given: Named) -> Mapping[str, tuple[str, ...]]:
     for kind, names in given.items():
         if kind not in KINDS:
             raise UserError(f"rules, {side}: {unknown('kind', kind, KINDS)}")
-        listed = [names] if isinstance(names, str) else names
-        if not isinstance(listed, Iterable) or not all(isinstance(name, str) and name.strip() for name in listed):
+        listed = [names] if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
+        if not all(isinstance(name, str) and name.strip() for name in listed):
             raise UserError(f"rules, {side}: expected a name or a list of names for {kind!r}, came {names!r}")
         if once := tuple(dict.fromkeys(name.strip() for name in listed)):
             found[kind] = once

@@ -165,3 +165,12 @@ def test_a_thousand_candidates_take_about_a_millisecond(rules):
         arranged(ranked, most=100, rules=Rules(**rules), categories=categories, fresh=fresh)
         took.append(time.perf_counter() - begin)
     assert min(took) < 0.003
+
+
+def test_names_may_come_from_a_generator():
+    assert Rules(exclude={"product": (name for name in ["p1"])}).exclude["product"] == ("p1",)
+
+
+def test_again_is_a_yes_or_a_no():
+    with pytest.raises(UserError, match="rules, again: expected true, false or nothing, came 'no'"):
+        Rules.of({"again": "no"})
