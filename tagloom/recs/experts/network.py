@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tagloom.nn.training import Trained
 
 _INDEX, _COMPARED = "nearest", 200
+_AT_ONCE = 100_000  # products whose vectors are made
 _GATHERED = 2**26  # numbers of products' vectors that are laid side by side
 _ANSWERED_EVENTS = 4_096
 
@@ -45,7 +46,7 @@ class NetworkExpert:
     rates: bool
     knows_tags: bool
     trained: Trained | None = field(default=None)
-    _kept: Kept[tuple[Tensor, Nearest]] = field(default_factory=Kept, repr=False)
+    _kept: Kept[Nearest] = field(default_factory=Kept, repr=False)
     _last_states: Kept[Tensor] = field(default_factory=Kept, repr=False)
     _index: Any = field(default=None, repr=False)  # of the catalogue of training
 
@@ -86,7 +87,7 @@ class NetworkExpert:
             )
         expert = cls(kind, network.eval(), settings.max_events, rates, tag_share > 0, trained)
         if items.large:
-            expert._vectors(items)  # so that a version that is saved now has the index
+            expert._near(items)  # so that a version that is saved now has the index
         return expert
 
     def relearned(self, data: TrainingData, settings: RecommenderSettings) -> NetworkExpert:
@@ -104,7 +105,7 @@ class NetworkExpert:
         """
         import torch
 
-        _, near = self._vectors(asked.items)
+        near = self._near(asked.items)
         with torch.inference_mode():
             pointing = self.network.pointing(self._states(asked))
             if rows is not None:
@@ -123,8 +124,7 @@ class NetworkExpert:
 
     def best(self, asked: Asked, most: int) -> Ints:
         """[B, C]: those whose vectors the state points at."""
-        _, near = self._vectors(asked.items)
-        return near.rows(self._states(asked).numpy(), most)
+        return self._near(asked.items).rows(self._states(asked).numpy(), most)
 
     def tag_scores(self, asked: Asked) -> Floats:
         """[B, L] the log of each tag's share among the tags of what comes next."""
@@ -169,18 +169,20 @@ class NetworkExpert:
         )
         return result
 
-    def _vectors(self, items: Items) -> tuple[Tensor, Nearest]:
-        """Of a catalogue's products [P, D]: their vectors, and those of length 1 ready to be searched."""
+    def _near(self, items: Items) -> Nearest:
+        """The vectors of a catalogue's products [P, D], of length 1, ready to be searched."""
         import torch
         from torch.nn.functional import normalize
 
-        def made() -> tuple[Tensor, Nearest]:
+        def made() -> Nearest:
             shelf = items.shelf  # made outside: tensors of inference cannot be learned from
+            table = np.empty((len(items), self.network.items.ids.shape[1]), np.float32)
             with torch.inference_mode():
-                vectors = self.network.items(shelf)
-                table = normalize(vectors, dim=-1).numpy()
+                for start in range(0, len(items), _AT_ONCE):
+                    rows = torch.arange(start, min(len(items), start + _AT_ONCE))
+                    table[start : start + len(rows)] = normalize(self.network.items(shelf, rows), dim=-1).numpy()
             earlier = self._kept.last
-            return vectors, Nearest.of(table, items.keys, self._index if earlier is None else earlier[1].index)
+            return Nearest.of(table, items.keys, self._index if earlier is None else earlier.index)
 
         return self._kept.of(items, made)
 
@@ -193,11 +195,17 @@ class NetworkExpert:
 
         from tagloom.nn.events import PaddedHistories
 
-        vectors, _ = self._vectors(asked.items)
         windows = Windows.asking(asked.histories, asked.items.known.word_rows, self.most)
-        read = WindowBatches(windows, _ANSWERED_EVENTS)
-        found = [vectors[:0]]  # there may be nobody
+        # Vectors of the products that were met alone, numbered anew.
+        there = windows.products >= 0
+        numbers = np.full(len(there), -1, np.int64)
+        few, numbers[there] = np.unique(windows.products[there], return_inverse=True)
+        windows = replace(windows, products=numbers)
+        read, shelf = WindowBatches(windows, _ANSWERED_EVENTS), asked.items.shelf
         with torch.inference_mode():
+            vectors = self.network.items(shelf, torch.from_numpy(few))
+            vectors = torch.cat([vectors, vectors.new_zeros(1, vectors.shape[1])])  # there may be none
+            found = [vectors[:0]]  # there may be nobody
             for (*parts, _, _), _, _ in read:
                 seen = PaddedHistories(*parts)
                 states = self.network.states(seen, vectors)  # [B, T, D]
@@ -211,7 +219,7 @@ class NetworkExpert:
         """The weights, and the index of the vectors of a large catalogue, where one was made."""
         weights = {name: part.numpy() for name, part in self.network.state_dict().items()}
         made = self._kept.last
-        index = self._index if made is None else made[1].index
+        index = self._index if made is None else made.index
         packed = None if index is None else packed_index(index)
         return weights if packed is None else {**weights, _INDEX: packed}
 
