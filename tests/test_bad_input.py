@@ -392,6 +392,7 @@ def test_ctrl_c_in_the_middle_of_an_import_leaves_the_shop_as_it_was(shop, tmp_p
     assert titles(shop)["p4"] == "第4款牛仔外套"
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_middle_of_a_training_leaves_the_older_model(shop, cli):
     before = contents(shop)
     path = shop / "tagloom.toml"

@@ -202,6 +202,7 @@ def test_a_version_is_measured_on_the_products_that_its_own_training_held_out(sh
     assert Shop.open(shop).train("tags", encoder="popular").manifest.data["rows"]["test"] > 2 * before
 
 
+@pytest.mark.slow
 def test_word_vectors_start_the_networks_where_they_are_asked_for(shop):
     opened = Shop.open(shop)
     opened.train("tags", encoder="bag", epochs=1, learning_rate=0, width=16)
@@ -232,6 +233,7 @@ class StopError(Exception):
     """What breaks a training off."""
 
 
+@pytest.mark.slow
 def test_a_training_that_was_broken_off_goes_on_to_the_same_model(shop):
     def stop(expert, number, figures):
         if number == 3:
@@ -266,6 +268,7 @@ def test_a_training_with_other_settings_begins_anew(shop):
     assert opened.unfinished() == {}
 
 
+@pytest.mark.slow
 def test_a_recommender_that_was_broken_off_goes_on_to_the_same_version(shop):
     def stop(expert, number, figures):
         if number == 2:

@@ -37,6 +37,7 @@ def test_training_says_how_good_it_is_on_what_came_later(cli, shop):
     assert not (shop / "models/recs/.training").exists()
 
 
+@pytest.mark.slow
 def test_what_is_chosen_for_once_is_in_the_version_and_its_figures_in_json(cli, shop):
     done = cli("train", shop, "recs", "--model", "gru", "--epochs", "1", "--seed", "3", "--size", "tiny", "--json")
     assert (done.code, done.err) == (0, "")
@@ -174,6 +175,7 @@ def test_whether_what_a_user_has_is_shown_is_said_with_a_question_or_for_the_sho
 # models, and what changes in the shop
 
 
+@pytest.mark.slow
 def test_an_older_version_can_be_made_to_answer(cli, mine):
     assert cli("train", mine, "recs", "--model", "popular").code == 0
     listed = [one for one in json.loads(cli("models", mine, "--json").out) if one["job"] == "recs"]

@@ -115,6 +115,7 @@ def test_a_bag_cannot_learn_order():
     assert correct < 0.65
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ENCODERS)
 def test_texts_three_times_as_long_as_any_seen_are_understood(kind):
     *inputs, truth = in_order(3_200)

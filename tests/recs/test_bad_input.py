@@ -183,6 +183,7 @@ def test_texts_of_any_kind_are_searched_for(recommender):
         assert len(recommender.tags(history=["p1"], texts=text)) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_user_with_a_hundred_thousand_events_is_learned_from_and_answered():
     count = 100_000

@@ -96,6 +96,7 @@ def test_a_training_that_was_broken_off_goes_on_to_the_same_model(shop, differin
     assert differing(tmp_path / "whole", tmp_path / "resumed") == []
 
 
+@pytest.mark.slow
 def test_a_network_that_was_done_is_not_trained_twice(shop, differing, tmp_path):
     whole, passes = fitted(shop, tmp_path / "none")
     whole.save(tmp_path / "whole")
