@@ -120,8 +120,9 @@ def fit_recommender(
 
 def _personal(fitted: Fitted, histories: Histories, user_id: str, seconds: int) -> Callable[[Ints], Floats]:
     """A user's scores of products by what was known before a moment."""
-    rows = [row for row in [histories.row(user_id)] if row is not None]
-    return fitted.personal(Asked(histories.of(rows).before(seconds), fitted.items))
+    row = histories.row(user_id)
+    known = histories.of([] if row is None else [row]).before(seconds)
+    return fitted.personal(Asked(known, fitted.items))
 
 
 def learned_again(fitted: Fitted, data: TrainingData, listeners: Listeners) -> Fitted:
@@ -183,7 +184,6 @@ class _Judge:
     """The experts' scores of the users on whom weights are fitted, made once: of all products, or of the likeliest."""
 
     def __init__(self, fitted: Fitted, parts: Sequence[tuple[Asked, Ints]]) -> None:
-        self.fitted = fitted
         self.parts = []
         for asked, wanted in parts:
             rows = fitted.candidates(asked)

@@ -103,15 +103,15 @@ def measured(fitted: Fitted, before: Events, after: Events) -> Measured:
         raise DataError("nobody did anything with a product both before and after; give more events to measure on")
     asked, truth_known = Asked(earlier.of(rows[chosen]), items), truth[chosen]
     whole = Asked(earlier, items)
+    counts = events_of(whole)
     if fitted.showing is not None:
         # How much a product is taken is told by what was known then.
-        shown = fitted.showing.counting(events_of(whole).astype(np.float32), fitted.default)
-        fitted = replace(fitted, showing=shown)
-    tops = {name: model.top(asked, _PRODUCTS)[0] for name, model in _models(fitted, whole).items()}
-    if fitted.showing is not None:
-        tops[RECOMMENDER], _ = fitted.top(asked, _PRODUCTS, fitted.showing.mixed())
+        fitted = replace(fitted, showing=fitted.showing.counting(counts.astype(np.float32), fitted.default))
+    mixed = None if fitted.showing is None else fitted.showing.mixed()
+    tops = {RECOMMENDER: fitted.top(asked, _PRODUCTS, mixed)[0]}
+    tops |= {name: model.top(asked, _PRODUCTS)[0] for name, model in _alone(fitted, whole).items()}
     figures = {name: ranking_metrics(top, truth_known, _CUTS) for name, top in tops.items()}
-    exposed = functools.partial(_exposed, truth=truth_known, counts=events_of(whole), items=items)
+    exposed = functools.partial(_exposed, truth=truth_known, counts=counts, items=items)
     exposure = {name: exposed(top) for name, top in tops.items()}
     variety = {}
     for level, ruled in _varied(fitted).items():
@@ -143,15 +143,14 @@ def _exposed(top: Ints, truth: Any, counts: Any, items: Items) -> dict[str, floa
     return exposure_metrics(top, products=len(items), popularity=counts, tags=tags, truth=truth, k=k)
 
 
-def _models(fitted: Fitted, whole: Asked) -> dict[str, Fitted]:
-    """The Recommender, each of its experts alone, and the baselines."""
+def _alone(fitted: Fitted, whole: Asked) -> dict[str, Fitted]:
+    """Each of the Recommender's experts alone, and the baselines."""
     counted: dict[str, Expert] = {
         kind: PopularExpert.counted(whole, kind, fitted.settings.weights, of_today=True)
         for kind in ("popular", "recent", "category")
     }
     experts = {**fitted.experts, **counted}
-    alone = {name: replace(fitted, experts=experts, blend=Blend((name,), np.ones(1, np.float32))) for name in experts}
-    return {RECOMMENDER: fitted, **alone}
+    return {name: replace(fitted, experts=experts, blend=Blend((name,), np.ones(1, np.float32))) for name in experts}
 
 
 def _taken(later: Histories, products: int) -> tuple[Any, Ints]:
