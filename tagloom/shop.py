@@ -229,8 +229,8 @@ class Shop:
 
     def measured(self, version: str | None = None) -> tuple[Version, Measured]:
         """Measure a Recommender on what users did after the part of the log that it learned from."""
-        chosen = self._versions("recs").get(version)
-        return chosen, recs.measured(chosen, self._catalogue, self._today)
+        chosen, catalogue = self._versions("recs").get(version), self._catalogue
+        return chosen, recs.measured(chosen, catalogue, self._today(catalogue))
 
     def add_tag(
         self, name: str, aliases: Sequence[str] = (), examples: Sequence[str] = (), texts: Sequence[str] = ()
@@ -270,7 +270,8 @@ class Shop:
 
     def recommender(self, version: str | None = None) -> Recommender:
         """The Recommender that answers now (or a named version), with the catalogue and all events of today."""
-        return recs.load_recommender(self._versions("recs").get(version), self._catalogue, self._today)
+        chosen, catalogue = self._versions("recs").get(version), self._catalogue
+        return recs.load_recommender(chosen, catalogue, self._today(catalogue))
 
     def lexicon(self) -> Lexicon:
         """The shop's word vectors and sub-words; trained when there are none, or the catalogue has changed since."""
@@ -292,9 +293,8 @@ class Shop:
             self.products, lambda: self.events, self.vocabulary, self.lists.words, self.raw_products.fingerprint()
         )
 
-    @property
-    def _today(self) -> Today:
-        return recs.today_of(self.settings.rules, self.lists.hidden, self.vocabulary, self.folder)
+    def _today(self, catalogue: Catalogue) -> Today:
+        return recs.today_of(self.settings.rules, self.lists.hidden, catalogue.vocabulary, self.folder)
 
     def _train_words(self) -> Version:
         return words.train_words(self._versions("words"), self.raw_products, self.settings.text, self.lists.words)
